@@ -1,0 +1,123 @@
+import Messages
+import Signing
+import Wire
+
+/// A role's whole behaviour: a synchronous value. An event and a time in, effects out. It has no clock, no
+/// randomness, no I/O and no log; the node and the simulator are the two interpreters of what it returns.
+public protocol RoleCore: Sendable {
+  var address: ActorAddress { get }
+  /// Whose publications this role needs, fixed for its life.
+  var subscriptions: [Subscription] { get }
+  /// The one way in. `now` never goes back within one life.
+  mutating func handle(_ event: Event, at now: Instant) -> [Effect]
+}
+
+public struct Subscription: Hashable, Sendable {
+  public let publisher: ActorAddress
+  public let topic: Topic
+  public init(_ publisher: ActorAddress, _ topic: Topic) {
+    self.publisher = publisher
+    self.topic = topic
+  }
+}
+
+/// Identifies a request that this role made; chosen by the role, unused before in its life.
+public struct RequestID: Hashable, Sendable {
+  public let number: UInt64
+  public init(_ number: UInt64) { self.number = number }
+}
+
+/// Identifies a request that this role was asked; chosen by the shell. Answered at most once, or never (the asker's
+/// deadline then passes).
+public struct ReplyToken: Hashable, Sendable {
+  public let number: UInt64
+  public init(_ number: UInt64) { self.number = number }
+}
+
+/// A timer of one role. Setting a timer that is set moves it.
+public struct TimerID: Hashable, Sendable {
+  /// What the timer is for: each role numbers its own.
+  public let purpose: UInt16
+  public let index: UInt64
+  public init(_ purpose: UInt16, _ index: UInt64 = 0) {
+    self.purpose = purpose
+    self.index = index
+  }
+}
+
+/// One UDP datagram of the data plane.
+public struct Datagram: Hashable, Sendable {
+  /// As an effect: the local port to send from. As an event: who sent it.
+  public let source: DataAddress
+  /// As an effect: where to. As an event: the local port it came in on.
+  public let destination: DataAddress
+  /// As an event: when the shell received it. As an effect: ignored.
+  public let at: Instant
+  public let bytes: [UInt8]
+
+  public static let maximumBytes = 2048
+
+  public init(from source: DataAddress, to destination: DataAddress, at: Instant = .zero, bytes: [UInt8]) {
+    self.source = source
+    self.destination = destination
+    self.at = at
+    self.bytes = bytes
+  }
+}
+
+public enum Event: Sendable {
+  /// Once, first, after the core was made from its configuration and its durable records.
+  case started
+  /// Somebody asks. Answer with `.reply` or `.refuse` and the token, now or later.
+  case request(ReplyToken, Verified<Message>)
+  /// The answer to an own request, or why there is none (`.deadlineExceeded`, `.unavailable` …).
+  case response(RequestID, Result<Verified<Message>, RemoteError>)
+  /// A publication of a subscribed topic. `gap` counts the messages lost just before this one.
+  case published(Subscription, gap: UInt64, Verified<Message>)
+  case timer(TimerID)
+  /// Datagrams in order of arrival.
+  case datagrams([Datagram])
+}
+
+/// What a core wants done, in this order. The order is a promise: everything persisted before a message in the list
+/// is durable before that message leaves. A persist that fails stops the node.
+public enum Effect: Sendable {
+  case persist(Record)
+  case publish(Topic, Message)
+  case request(RequestID, to: ActorAddress, Message, deadline: Span)
+  case reply(ReplyToken, Message)
+  case refuse(ReplyToken, RemoteError)
+  case setTimer(TimerID, at: Instant)
+  case cancelTimer(TimerID)
+  case transmit([Datagram])
+  /// Something a person or a metric wants to know. Never needed for correctness.
+  case observe(Observation)
+  /// Stop this node: going on would break a promise.
+  case halt(HaltReason)
+}
+
+/// A durable record: put or replaced under (stream, key), or a stream cut off below a key. Recovery hands a role all
+/// its records, streams ascending and keys ascending within each.
+public enum Record: Hashable, Sendable {
+  case put(stream: UInt16, key: UInt64, bytes: [UInt8])
+  /// Deletes every record of the stream with a smaller key: it is no longer needed for recovery.
+  case prune(stream: UInt16, below: UInt64)
+}
+
+/// One record as recovery sees it.
+public struct StoredRecord: Hashable, Sendable {
+  public let stream: UInt16
+  public let key: UInt64
+  public let bytes: [UInt8]
+  public init(stream: UInt16, key: UInt64, bytes: [UInt8]) {
+    self.stream = stream
+    self.key = key
+    self.bytes = bytes
+  }
+}
+
+/// Why a node must stop. The text says what was found and what a person must do.
+public struct HaltReason: Error, Hashable, Sendable, CustomStringConvertible {
+  public let description: String
+  public init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,114 @@
+/// One signature that must hold for a value to be true.
+public struct SignatureCheck: Hashable, Sendable {
+  public let key: PublicKey
+  /// The Sig_structure that was signed.
+  public let message: [UInt8]
+  public let signature: Signature
+
+  /// Identifies the check in a cache of checks that held.
+  public var digest: Digest { Digest(label: "check", key.bytes, signature.bytes, message) }
+}
+
+/// Why a value was refused before any core saw it. Drop it, count it, answer nobody.
+public enum VerificationError: Error, Equatable, Sendable {
+  /// The kind of payload, or the role that signed it, is not one expected here.
+  case unexpected(String)
+  /// A signature does not hold.
+  case badSignature(signer: PublicKey)
+  /// A payload inside a signed envelope is not what its kind says.
+  case malformed(String)
+  /// A certificate has fewer than a quorum of distinct members, or names one that is none.
+  case noQuorum
+}
+
+/// What signatures are checked against.
+public struct VerificationContext: Sendable {
+  public let network: Digest
+  public let scheme: SignatureScheme
+  /// The voting members of the current era, in member order.
+  public let members: [PublicKey]
+
+  public init(network: Digest, scheme: SignatureScheme, members: [PublicKey]) {
+    self.network = network
+    self.scheme = scheme
+    self.members = members
+  }
+}
+
+/// A value made of signed parts: it lists the checks that make it true. The cheap refusals (structure, kind,
+/// counts, roles) come first and throw; nothing is verified here.
+public protocol Verifiable: Sendable {
+  func signatureChecks(in context: VerificationContext) throws(VerificationError) -> [SignatureCheck]
+}
+
+/// Proof that every signature in `value` holds. Only ``Verifier`` makes one, so a core that takes a `Verified`
+/// cannot be handed unverified bytes by mistake.
+public struct Verified<Value: Sendable>: Sendable {
+  public let value: Value
+  init(_ value: Value) { self.value = value }
+
+  /// A part of a verified value, or a view of it, is verified too.
+  public func map<Part: Sendable, Failure: Error>(_ part: (Value) throws(Failure) -> Part) throws(Failure) -> Verified<Part> {
+    Verified<Part>(try part(value))
+  }
+}
+
+/// Checks signatures. Each verifier belongs to one member or one party and remembers the checks that held, so a
+/// transaction seen on submission is not verified again inside a block; members never share one.
+public struct Verifier: Sendable {
+  public let context: VerificationContext
+  private var held: RecentSet
+
+  /// - Parameter rememberedChecks: how many checks that held are remembered, at most twice this many at a time.
+  public init(context: VerificationContext, rememberedChecks: Int = 16_384) {
+    self.context = context
+    held = RecentSet(generationSize: rememberedChecks)
+  }
+
+  public mutating func verify<Value: Verifiable>(_ value: Value) throws(VerificationError) -> Verified<Value> {
+    for check in try value.signatureChecks(in: context) {
+      let digest = check.digest
+      if held.contains(digest) { continue }
+      guard check.key.isValid(check.signature, over: check.message, scheme: context.scheme) else {
+        throw .badSignature(signer: check.key)
+      }
+      held.insert(digest)
+    }
+    return Verified(value)
+  }
+
+  /// The checks of `value` that this verifier has not seen hold, for verification elsewhere in parallel.
+  public func pendingChecks<Value: Verifiable>(_ value: Value) throws(VerificationError) -> [SignatureCheck] {
+    try value.signatureChecks(in: context).filter { !held.contains($0.digest) }
+  }
+
+  /// Whether one check holds: pure, for use on any thread.
+  public static func holds(_ check: SignatureCheck, scheme: SignatureScheme) -> Bool {
+    check.key.isValid(check.signature, over: check.message, scheme: scheme)
+  }
+
+  /// A value this party signed itself needs no check of its own signature: the checks are remembered as held.
+  public mutating func remember<Value: Verifiable>(ownValue value: Value) throws(VerificationError) -> Verified<Value> {
+    for check in try value.signatureChecks(in: context) { held.insert(check.digest) }
+    return Verified(value)
+  }
+}
+
+/// A bounded set that forgets the oldest: two generations, the older dropped when the newer is full.
+struct RecentSet: Sendable {
+  private var newer: Set<Digest> = []
+  private var older: Set<Digest> = []
+  private let generationSize: Int
+
+  init(generationSize: Int) { self.generationSize = generationSize }
+
+  func contains(_ digest: Digest) -> Bool { newer.contains(digest) || older.contains(digest) }
+
+  mutating func insert(_ digest: Digest) {
+    if newer.count >= generationSize {
+      older = newer
+      newer = []
+    }
+    newer.insert(digest)
+  }
+}
