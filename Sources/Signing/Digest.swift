@@ -10,9 +10,10 @@ public struct Digest: Bytes32Representable {
   /// SHA-256 of the bytes.
   public init(hashing bytes: [UInt8]) {
     var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-    unsafe withUnsafeMutableBytes(of: &words) { output in
-      _ = unsafe crypto_hash_sha256(
-        output.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes, UInt64(bytes.count))
+    unsafe withUnsafeMutablePointer(to: &words) { output in
+      unsafe output.withMemoryRebound(to: UInt8.self, capacity: 32) { output in
+        _ = unsafe crypto_hash_sha256(output, bytes, UInt64(bytes.count))
+      }
     }
     value = Bytes32(
       words: (
