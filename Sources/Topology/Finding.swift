@@ -1,0 +1,20 @@
+/// What checking found about one element of a topology, before anybody knows where in a file it stands.
+public struct Finding: Hashable, Sendable, CustomStringConvertible {
+  /// RFC 6901 JSON pointer: `/operators/0/edges/1/cells/0`.
+  public var pointer: String
+  public var severity: Diagnostic.Severity
+  public var message: String
+
+  public init(_ pointer: String, _ severity: Diagnostic.Severity = .error, _ message: String) {
+    self.pointer = pointer
+    self.severity = severity
+    self.message = message
+  }
+
+  public var description: String { "\(pointer): \(severity.rawValue): \(message)" }
+}
+
+extension Topology {
+  /// Everything that can be known to be wrong, or likely to disappoint, before anything starts.
+  public func validate() -> [Finding] { [] }
+}
