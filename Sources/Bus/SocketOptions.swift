@@ -1,0 +1,55 @@
+import CZeroMQ
+
+/// Every libzmq socket option this system sets, in one place (zmq_setsockopt(3)).
+///
+/// Not configurable: `ROUTER_MANDATORY` = 1 (an answer nobody can get is counted, not swallowed), `IMMEDIATE` = 1
+/// (queue only on completed connections: a request to an absent peer waits in our bounded queue and ends as
+/// `.unavailable`), `IPV6` = 0, `LINGER` = 0 until shutdown sets ``flushMs``, and `ROUTER_HANDOVER` stays 0 (a second
+/// connection cannot take over the identity of a first).
+public struct SocketOptions: Sendable {
+  /// `SNDHWM`, messages per connection: a full request connection makes requests wait in the peer's queue, a full
+  /// answer connection drops the answer and counts it, a full publication connection drops (subscribers fetch).
+  public var sendHighWaterMessages: Int32 = 8_192
+  /// `RCVHWM`, messages per connection: beyond it the sender is no longer read.
+  public var receiveHighWaterMessages: Int32 = 8_192
+  /// `HEARTBEAT_IVL`, milliseconds between ZMTP pings of an otherwise silent connection.
+  public var heartbeatIntervalMs: Int32 = 3_000
+  /// `HEARTBEAT_TIMEOUT`, milliseconds without a pong before a connection is closed.
+  public var heartbeatTimeoutMs: Int32 = 9_000
+  /// `HEARTBEAT_TTL`, milliseconds after which the other side may close if it hears nothing; sent in tenths of a second.
+  public var heartbeatTimeToLiveMs: Int32 = 12_000
+  /// `HANDSHAKE_IVL`, milliseconds for the whole ZMTP and CURVE handshake.
+  public var handshakeMs: Int32 = 5_000
+  /// `RECONNECT_IVL`, milliseconds before the first attempt to connect again.
+  public var reconnectMs: Int32 = 50
+  /// `RECONNECT_IVL_MAX`, milliseconds: the pause doubles up to this.
+  public var reconnectMaximumMs: Int32 = 2_000
+  /// `LINGER` at shutdown, milliseconds: how long answers already given may take to leave.
+  public var flushMs: Int32 = 250
+  /// `BACKLOG`, connections not yet accepted.
+  public var backlog: Int32 = 256
+
+  public init() {}
+
+  /// The part of a frame that is not the body: libzmq closes a connection that announces a frame above
+  /// `MAXMSGSIZE`, which is the body limit plus this. Bodies in between are refused by us, with an answer.
+  static let headerRoomBytes = 64 << 10
+
+  /// - Parameter maximumBodyBytes: ``BusLimits/maximumBodyBytes``.
+  func apply(to socket: Socket, maximumBodyBytes: Int) throws(BusError) {
+    try socket.set(ZMQ_LINGER, 0)
+    try socket.set(ZMQ_MAXMSGSIZE, wide: Int64(maximumBodyBytes) + Int64(Self.headerRoomBytes))
+    try socket.set(ZMQ_SNDHWM, sendHighWaterMessages)
+    try socket.set(ZMQ_RCVHWM, receiveHighWaterMessages)
+    try socket.set(ZMQ_HEARTBEAT_IVL, heartbeatIntervalMs)
+    try socket.set(ZMQ_HEARTBEAT_TIMEOUT, heartbeatTimeoutMs)
+    try socket.set(ZMQ_HEARTBEAT_TTL, heartbeatTimeToLiveMs)
+    try socket.set(ZMQ_HANDSHAKE_IVL, handshakeMs)
+    try socket.set(ZMQ_RECONNECT_IVL, reconnectMs)
+    try socket.set(ZMQ_RECONNECT_IVL_MAX, reconnectMaximumMs)
+    try socket.set(ZMQ_BACKLOG, backlog)
+    try socket.set(ZMQ_IMMEDIATE, 1)
+    try socket.set(ZMQ_IPV6, 0)
+    if socket.kind == .router { try socket.set(ZMQ_ROUTER_MANDATORY, 1) }
+  }
+}
