@@ -59,6 +59,8 @@ public struct Envelope: Hashable, Sendable, WireCodable {
   public static let maximumBytes = 256 * 1024
 
   static let contentBase: UInt64 = 60_000
+  /// Versions per kind in the content number; beyond them a kind would be read as the next one.
+  static let versionsPerKind: UInt64 = 16
 
   /// SHA-256 over the verbatim bytes: the identity of what was said, signature included.
   public var digest: Digest { Digest(hashing: bytes) }
@@ -146,12 +148,13 @@ public struct Envelope: Hashable, Sendable, WireCodable {
   // MARK: COSE
 
   static func protectedHeader(kind: UInt16, version: UInt8, signer: PublicKey?) -> [UInt8] {
+    precondition(version < versionsPerKind, "version \(version) does not fit the protected header")
     var writer = CBORWriter(reservingBytes: 48)
     writer.map(signer == nil ? 2 : 3)
     writer.write(UInt64(1))
     writer.write(Int64(-8))
     writer.write(UInt64(3))
-    writer.write(contentBase + UInt64(kind) * 16 + UInt64(version))
+    writer.write(contentBase + UInt64(kind) * versionsPerKind + UInt64(version))
     if let signer {
       writer.write(UInt64(4))
       writer.write(signer)
@@ -171,10 +174,10 @@ public struct Envelope: Hashable, Sendable, WireCodable {
         throw .invalidValue(field: "protected header: content type")
       }
       let content = try reader.uint()
-      guard content >= contentBase, let kind = UInt16(exactly: (content - contentBase) / 16) else {
+      guard content >= contentBase, let kind = UInt16(exactly: (content - contentBase) / versionsPerKind) else {
         throw .invalidValue(field: "protected header: content type")
       }
-      let version = UInt8((content - contentBase) % 16)
+      let version = UInt8((content - contentBase) % versionsPerKind)
       guard count == 3 else { return (kind, version, PublicKey?.none) }
       guard try reader.mapKey(after: &previous) == 4 else { throw .invalidValue(field: "protected header: key") }
       return (kind, version, try PublicKey(from: &reader))

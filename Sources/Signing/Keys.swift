@@ -107,16 +107,21 @@ public struct SigningKey: Sendable {
   private let slab: KeySlab
   private let slot: Int
 
-  /// A new key from the operating system's randomness.
+  /// A new key from the operating system's randomness; its seed never leaves guarded memory.
   public static func generate(_ scheme: SignatureScheme = .ed25519) throws(KeyError) -> SigningKey {
-    try SigningKey(seed: randomBytes(32), scheme: scheme)
+    guard scheme == .ed25519 else { return try SigningKey(seed: randomBytes(seedBytes), scheme: scheme) }
+    var publicBytes = [UInt8](repeating: 0, count: 32)
+    let place = unsafe try KeySlab.store { secret in
+      _ = unsafe crypto_sign_keypair(&publicBytes, secret)
+    }
+    return SigningKey(place, publicBytes, scheme)
   }
 
   /// The key of a 32-byte seed (RFC 8032 §5.1.5 for Ed25519).
   public init(seed: [UInt8], scheme: SignatureScheme = .ed25519) throws(KeyError) {
-    guard seed.count == 32 else { throw .wrongSeedLength(seed.count) }
+    guard seed.count == Self.seedBytes else { throw .wrongSeedLength(seed.count) }
     var publicBytes = [UInt8](repeating: 0, count: 32)
-    let (slab, slot) = unsafe try KeySlab.store { secret in
+    let place = unsafe try KeySlab.store { secret in
       switch scheme {
       case .ed25519:
         _ = unsafe crypto_sign_seed_keypair(&publicBytes, secret, seed)
@@ -125,8 +130,13 @@ public struct SigningKey: Sendable {
         for index in 0..<32 { unsafe secret[index] = publicBytes[index] }
       }
     }
-    self.slab = slab
-    self.slot = slot
+    self.init(place, publicBytes, scheme)
+  }
+
+  private static let seedBytes = Int(crypto_sign_SEEDBYTES)
+
+  private init(_ place: (slab: KeySlab, slot: Int), _ publicBytes: [UInt8], _ scheme: SignatureScheme) {
+    (slab, slot) = place
     self.scheme = scheme
     publicKey = PublicKey(value: Bytes32(publicBytes) ?? .zero)
   }
