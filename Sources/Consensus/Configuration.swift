@@ -1,0 +1,90 @@
+import Messages
+import Signing
+
+/// What one member's core needs to know, fixed for its life. All members of a network agree on everything but
+/// ``identity``.
+public struct ConsensusConfiguration: Sendable {
+  /// Who this core votes as.
+  public struct Identity: Sendable {
+    public let member: MemberIndex
+    public let key: SigningKey
+
+    public init(member: MemberIndex, key: SigningKey) {
+      self.member = member
+      self.key = key
+    }
+  }
+
+  /// SHA-256 of the genesis: the hash of the block at height 0.
+  public var network: Digest
+  /// The genesis' time: every block is later.
+  public var genesisTime: Instant
+  public var era: Era
+  public var quorum: Quorum
+  /// Members that lead, in member order; regulators are not among them.
+  public var leaders: [MemberIndex]
+  /// Nil: an observer, which follows every rule and says nothing.
+  public var identity: Identity?
+
+  /// A leader with nothing to say makes an empty block this long after its view began.
+  public var heartbeat: Span
+  /// The least a leader is waited for.
+  public var timeoutFloor: Span
+  /// What every view without finality adds.
+  public var timeoutStep: Span
+  /// The most a leader is waited for.
+  public var timeoutCap: Span
+  /// How far a block's time may lie behind a member's clock (or the current timeout, if that is more).
+  public var maximumBehind: Span
+  public var maximumAhead: Span
+  /// A leader gives a certified block this long to become final by itself before it builds another on top only to
+  /// finalize it. Without the pause every block would call for one more, for ever.
+  public var finalityGrace: Span
+  /// What is not settled is said again this often at first; then at half the current timeout, at most ``retryCap``.
+  public var retryFloor: Span
+  public var retryCap: Span
+  /// k: a leader not heard of in this many views is skipped.
+  public var silentViews: UInt64
+  /// Nothing is signed in views at or below this one: set for a directory restored from a backup, to two above the
+  /// highest view any other member holds a certificate of.
+  public var signOnlyAbove: View
+
+  /// Votes for views further ahead than this of the current one are dropped (certificates never are: they move the
+  /// current view).
+  public static let viewsAhead: UInt64 = 32
+  /// Finalized views whose votes are remembered, so that an equivocation that shows late is still seen.
+  public static let viewsRetained: UInt64 = 32
+  /// Answers to one member in one ``retryFloor``.
+  public static let answersPerInterval = 16
+
+  public init(
+    network: Digest, genesisTime: Instant, era: Era = 0, members: Int, leaders: [MemberIndex], identity: Identity?,
+    parameters: NetworkParameters = .standard
+  ) {
+    self.network = network
+    self.genesisTime = genesisTime
+    self.era = era
+    quorum = Quorum(members: members)
+    self.leaders = leaders
+    self.identity = identity
+    heartbeat = parameters.heartbeat
+    timeoutFloor = parameters.timeoutFloor
+    timeoutStep = parameters.timeoutFloor
+    timeoutCap = parameters.timeoutCap
+    maximumBehind = parameters.maximumBehind
+    maximumAhead = parameters.maximumAhead
+    finalityGrace = parameters.timeoutFloor / 4
+    retryFloor = parameters.timeoutFloor / 2
+    retryCap = .seconds(2)
+    silentViews = UInt64(leaders.count)
+    signOnlyAbove = 0
+  }
+
+  /// The configuration a genesis asks for.
+  public init(genesis: Genesis, identity: Identity?) {
+    self.init(
+      network: genesis.networkID, genesisTime: genesis.time, members: genesis.members.count,
+      leaders: genesis.members.indices.filter { genesis.members[$0].leads }.map { MemberIndex($0) },
+      identity: identity, parameters: genesis.parameters)
+  }
+}

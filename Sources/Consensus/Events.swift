@@ -1,0 +1,163 @@
+import Messages
+import Signing
+
+/// What a core is told. One at a time, in one order; the time beside each never goes back within one life.
+public enum ConsensusEvent: Sendable {
+  /// Once, first.
+  case start
+  /// A message whose signatures hold, and the member whose connection it came over.
+  case received(Verified<ConsensusMessage>, from: MemberIndex)
+  case timer(ConsensusTimer)
+  /// Whether a transaction waits that could stand in a block on top of what is certified. Said when it changes, and
+  /// again as true when more arrive after ``nothingToBuild(view:)``.
+  case transactionsWaiting(Bool)
+  /// The answer to ``ConsensusEffect/build(_:)``.
+  case built(view: View, body: BlockBody, stateRoot: Digest)
+  /// The other answer to ``ConsensusEffect/build(_:)``; only when that allowed it.
+  case nothingToBuild(view: View)
+  /// The answer to ``ConsensusEffect/validate(_:hash:)``.
+  case validated(block: Digest, Validation)
+}
+
+/// What re-executing a block gave.
+public enum Validation: Hashable, Sendable {
+  case valid
+  /// Never valid for anyone.
+  case invalid(String)
+  /// This member cannot tell yet. It is asked again on the next retry.
+  case notYet
+}
+
+public enum ConsensusTimer: UInt8, Hashable, Sendable, CaseIterable {
+  /// Time for this leader to look whether it should build.
+  case build = 1
+  /// The leader of the current view was waited for long enough.
+  case leader = 2
+  /// What is not settled is said, asked or checked again.
+  case retry = 3
+}
+
+/// What to build a block on.
+public struct BuildRequest: Hashable, Sendable {
+  public let view: View
+  /// Executed before: either final or answered as valid.
+  public let parent: BlockReference
+  public var height: Height { parent.height + 1 }
+  /// The new block's time.
+  public let time: Instant
+  /// Whether the answer may be ``ConsensusEvent/nothingToBuild(view:)`` when no transaction can be included. False when
+  /// an empty block is wanted too: for the heartbeat, or to make the parent final.
+  public let mayDecline: Bool
+}
+
+/// A block by its hash, with what the rules ask of a parent.
+public struct BlockReference: Hashable, Sendable {
+  public let hash: Digest
+  public let view: View
+  public let height: Height
+  public let time: Instant
+
+  public init(hash: Digest, view: View, height: Height, time: Instant) {
+    self.hash = hash
+    self.view = view
+    self.height = height
+    self.time = time
+  }
+
+  public init(_ header: BlockHeader, hash: Digest) {
+    self.init(hash: hash, view: header.view, height: header.height, time: header.time)
+  }
+}
+
+/// What a core wants done, in this order. The order is the promise of ``ConsensusCore``: a record or a finalized
+/// segment that stands before a message in the list is durable before that message leaves, and before any message of a
+/// later list. A persist that fails stops the node.
+public enum ConsensusEffect: Sendable {
+  case persist(ConsensusRecord)
+  /// Every record of a view below this one is no longer needed.
+  case prune(belowView: View)
+  /// To every other member.
+  case broadcast(ConsensusMessage)
+  case send(ConsensusMessage, to: MemberIndex)
+  /// Answer with ``ConsensusMessage/segments(_:)`` from the block log: from the segment that holds this height on, within
+  /// ``ConsensusMessage/maximumSegments`` and ``ConsensusMessage/maximumSegmentBytes``; empty if there is none.
+  case sendSegments(from: Height, to: MemberIndex)
+  case build(BuildRequest)
+  /// What was built last is the block of this hash: it need not be executed again.
+  case assembled(view: View, hash: Digest)
+  /// Execute on top of its parent, which was executed before, and compare the roots.
+  case validate(Block, hash: Digest)
+  /// A quorum notarized the block: its transactions need not be passed on any more. Once per block.
+  case notarized(Block, hash: Digest)
+  /// Consecutive with what was finalized before. Blocks not answered as valid before are executed now, and a root that
+  /// differs stops the node. To be stored in the same commit as the records around it.
+  case finalized(LedgerSegment)
+  case setTimer(ConsensusTimer, at: Instant)
+  case cancelTimer(ConsensusTimer)
+  /// To be made durable before anything else in the list is acted on.
+  case evidence(ConsensusEvidence)
+  /// Stop: the text says what was found.
+  case halt(String)
+  case observe(ConsensusObservation)
+}
+
+/// Proof that a member broke the rules: self-contained, verifiable by anyone who knows the members' keys. Notarize and
+/// nullify in one view is legal and not among these.
+public enum ConsensusEvidence: Hashable, Sendable {
+  /// Two blocks notarized in one view.
+  case conflictingNotarize(Vote, Vote)
+  case conflictingFinalize(Vote, Vote)
+  case nullifyFinalize(nullify: Vote, finalize: Vote)
+  /// One block notarized, another finalized in the same view.
+  case notarizeFinalize(notarize: Vote, finalize: Vote)
+  /// A leader's signed block that is invalid for ever. Whoever wants to be sure re-executes it.
+  case invalidProposal(Proposal, reason: String)
+
+  /// Who is proven guilty.
+  public var member: MemberIndex {
+    switch self {
+    case .conflictingNotarize(let vote, _), .conflictingFinalize(let vote, _): vote.member
+    case .nullifyFinalize(let vote, _), .notarizeFinalize(let vote, _): vote.member
+    case .invalidProposal(let proposal, _): proposal.vote.member
+    }
+  }
+
+  public var view: View {
+    switch self {
+    case .conflictingNotarize(let vote, _), .conflictingFinalize(let vote, _): vote.ballot.view
+    case .nullifyFinalize(let vote, _), .notarizeFinalize(let vote, _): vote.ballot.view
+    case .invalidProposal(let proposal, _): proposal.vote.ballot.view
+    }
+  }
+}
+
+/// Something a person or a metric wants to know. Never needed for correctness.
+public enum ConsensusObservation: Hashable, Sendable {
+  case entered(view: View, leader: MemberIndex)
+  case timedOut(view: View, leader: MemberIndex, after: Span)
+  /// Nullified without waiting: the leader has not been heard of for long.
+  case skipped(view: View, leader: MemberIndex)
+  case joinedNullify(view: View, leader: MemberIndex)
+  /// The proposal stands, but cannot be voted on now.
+  case waiting(view: View, WaitingReason)
+  case refused(view: View, leader: MemberIndex, reason: String)
+  case catchingUp(from: Height, asking: MemberIndex)
+  /// A message dropped for a bound: flood, too far ahead, not from its signer.
+  case dropped(from: MemberIndex, reason: DropReason)
+
+  public enum WaitingReason: Hashable, Sendable {
+    case parentMissing
+    case nullificationsMissing
+    case timeAhead
+    case timeBehind
+    case notExecutable
+  }
+
+  public enum DropReason: Hashable, Sendable {
+    case otherEra
+    case notFromSigner
+    case tooFarAhead
+    case tooManyRequests
+    case unwanted
+  }
+}
