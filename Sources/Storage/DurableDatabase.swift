@@ -1,0 +1,123 @@
+import GRDB
+import Glibc
+
+/// One SQLite file whose commits are durable when they return.
+///
+/// The trap (architecture.md, measured): with `Configuration.journalMode = .wal` GRDB 7.10 sets `synchronous=NORMAL`
+/// on the writer *after* `prepareDatabase`, and a "durable" commit then returns without any sync. So GRDB is left out
+/// of it: both pragmas are set here, read back, and a test counts the syncs that commits make.
+struct DurableDatabase: Sendable {
+  let path: String
+  let queue: DatabaseQueue
+
+  /// "AJIT" in ASCII, in the file's header (SQLite file format §1.3.13): another program's database is not taken over.
+  private static let applicationID: Int32 = 0x414A_4954
+  /// Pages in the write-ahead log before a commit moves them to the file: 16 MiB at 4 KiB. A larger log makes the
+  /// commit that does it rarer but slower.
+  static let checkpointPages = 4096
+  /// The log file is cut to this after a checkpoint, bytes.
+  static let maximumIdleLogBytes = 32 << 20
+  /// Larger files are not read whole at every start, bytes.
+  static let maximumCheckedBytes: Int64 = 256 << 20
+
+  /// Opens or creates the file, brings its tables up to date and checks it.
+  init(path: String, migrator: DatabaseMigrator) throws(StorageError) {
+    self.path = path
+    var configuration = Configuration()
+    configuration.label = "AJIT.storage"
+    configuration.prepareDatabase { database in
+      try database.execute(sql: "PRAGMA journal_mode = WAL")
+      try database.execute(sql: "PRAGMA synchronous = FULL")
+      try database.execute(sql: "PRAGMA wal_autocheckpoint = \(Self.checkpointPages)")
+      try database.execute(sql: "PRAGMA journal_size_limit = \(Self.maximumIdleLogBytes)")
+    }
+    let existing = fileSize(path)
+    queue = try translatingErrors(path) { try DatabaseQueue(path: path, configuration: configuration) }
+    do {
+      try check(existing: existing, migrator: migrator)
+    } catch {
+      // The error to report is the first one.
+      try? queue.close()
+      throw error
+    }
+  }
+
+  private func check(existing: Int64?, migrator: DatabaseMigrator) throws(StorageError) {
+    let (identifier, journal, synchronous) = try read { database in
+      (
+        try Int32.fetchOne(database, sql: "PRAGMA application_id"),
+        try String.fetchOne(database, sql: "PRAGMA journal_mode"),
+        try Int.fetchOne(database, sql: "PRAGMA synchronous")
+      )
+    }
+    guard journal == "wal", synchronous == 2 else {
+      throw .failed(path: path, detail: "the file system refuses a durable write-ahead log")
+    }
+    let isEmpty = try read { try Int.fetchOne($0, sql: "SELECT count(*) FROM sqlite_master") == 0 }
+    guard identifier == Self.applicationID || isEmpty else {
+      throw .notADataDirectory(path: path, detail: "a database of another program")
+    }
+    if try read({ try migrator.hasBeenSuperseded($0) }) {
+      throw .newerFormat(path: path, detail: "unknown tables")
+    }
+    if let existing, existing > 0, existing <= Self.maximumCheckedBytes {
+      let finding = try read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
+      guard finding == "ok" else { throw .corrupt(path: path, detail: finding ?? "quick_check gave nothing") }
+    }
+    try translatingErrors(path) {
+      try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA application_id = \(Self.applicationID)") }
+      try migrator.migrate(queue)
+    }
+  }
+
+  func read<Result>(_ body: (Database) throws -> Result) throws(StorageError) -> Result {
+    try translatingErrors(path) { try queue.read(body) }
+  }
+
+  /// One transaction; durable when this returns.
+  func write(_ body: (Database) throws -> Void) throws(StorageError) {
+    try translatingErrors(path) {
+      try queue.inTransaction(.immediate) { database in
+        try body(database)
+        return .commit
+      }
+    }
+  }
+
+  func close() throws(StorageError) {
+    try translatingErrors(path) { try queue.close() }
+  }
+}
+
+/// The file's size, or nil if it does not exist or may not be looked at.
+private func fileSize(_ path: String) -> Int64? {
+  var status = stat()
+  return stat(path, &status) == 0 ? Int64(status.st_size) : nil
+}
+
+/// A record that cannot be kept: becomes ``StorageError/unusableRecord(path:detail:)`` where the file's path is known.
+struct UnusableRecord: Error {
+  let detail: String
+}
+
+/// Runs database code and says what its errors mean for whoever runs the node.
+func translatingErrors<Result>(_ path: String, _ body: () throws -> Result) throws(StorageError) -> Result {
+  do {
+    return try body()
+  } catch let error as StorageError {
+    throw error
+  } catch let error as UnusableRecord {
+    throw .unusableRecord(path: path, detail: error.detail)
+  } catch let error as DatabaseError {
+    let detail = error.message ?? "SQLite code \(error.extendedResultCode.rawValue)"
+    throw switch error.resultCode {
+    case .SQLITE_FULL: .diskFull(path: path)
+    case .SQLITE_CORRUPT, .SQLITE_NOTADB: .corrupt(path: path, detail: detail)
+    case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH: .unwritable(path: path, detail: detail)
+    case .SQLITE_BUSY, .SQLITE_LOCKED: .locked(path: path, processID: nil)
+    default: .failed(path: path, detail: detail)
+    }
+  } catch {
+    throw .failed(path: path, detail: "\(error)")
+  }
+}
