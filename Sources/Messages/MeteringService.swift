@@ -1,0 +1,135 @@
+import Signing
+import Wire
+
+// What an operator's controller and its edge say to each other. Both belong to one organisation; the bus ties each
+// connection to its enrolled key.
+//
+//     request                          answer
+//     ServiceOrder                     .acknowledged
+//     close service (activation)       .acknowledged
+//     get service report (activation)  ServiceReport
+
+/// A constant packet stream in one direction.
+public struct Traffic: Hashable, Sendable, WireCodable {
+  /// 0: silent; probes still make an empty epoch judgeable.
+  public var packetsPerSecond: UInt64
+  /// Bytes in one datagram, the packet header included.
+  public var packetBytes: UInt64
+
+  public static let silent = Traffic(packetsPerSecond: 0, packetBytes: 0)
+  public static let maximumPacketsPerSecond: UInt64 = 1_000_000
+
+  public init(packetsPerSecond: UInt64, packetBytes: UInt64) {
+    self.packetsPerSecond = packetsPerSecond
+    self.packetBytes = packetBytes
+  }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(2)
+    writer.write(packetsPerSecond)
+    writer.write(packetBytes)
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(2) { (reader) throws(WireError) in
+      let traffic = Traffic(packetsPerSecond: try reader.uint(), packetBytes: try reader.uint())
+      guard traffic.packetsPerSecond <= Self.maximumPacketsPerSecond, traffic.packetBytes <= ServiceTerms.packetBytesAtMost
+      else { throw .invalidValue(field: "traffic") }
+      return traffic
+    }
+  }
+}
+
+/// The controller tells its edge monitor to serve an activation, over the slice that it stitched.
+public struct ServiceOrder: Hashable, Sendable, WireCodable {
+  public var activation: ActivationID
+  public var terms: ContractTerms
+  public var order: ActivationOrder
+  public var confirmation: SliceConfirmation
+  /// What the slice's plan predicts, per direction: one-way delay between edge and endpoint, …
+  public var pathDelay: Span
+  /// … loss, parts per billion, …
+  public var pathLoss: UInt32
+  /// … and the reserved rates, bit/s. The emulated path has them; 0 means without limit.
+  public var rateUp: UInt64
+  public var rateDown: UInt64
+
+  public init(
+    activation: ActivationID, terms: ContractTerms, order: ActivationOrder, confirmation: SliceConfirmation,
+    pathDelay: Span, pathLoss: UInt32, rateUp: UInt64, rateDown: UInt64
+  ) {
+    self.activation = activation
+    self.terms = terms
+    self.order = order
+    self.confirmation = confirmation
+    self.pathDelay = pathDelay
+    self.pathLoss = pathLoss
+    self.rateUp = rateUp
+    self.rateDown = rateDown
+  }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(8)
+    writer.write(activation)
+    writer.write(terms)
+    writer.write(order)
+    writer.write(confirmation)
+    writer.write(pathDelay)
+    writer.write(UInt64(pathLoss))
+    writer.write(rateUp)
+    writer.write(rateDown)
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(8) { (reader) throws(WireError) in
+      ServiceOrder(
+        activation: try reader.value(), terms: try reader.value(), order: try reader.value(),
+        confirmation: try reader.value(), pathDelay: try reader.value(),
+        pathLoss: try reader.uint(UInt32.self, field: "path loss"), rateUp: try reader.uint(),
+        rateDown: try reader.uint())
+    }
+  }
+}
+
+/// How far the edge has come with an activation: what the controller settles with.
+public struct ServiceReport: Hashable, Sendable, WireCodable {
+  public var activation: ActivationID
+  /// The last record that both sides signed; nil before the first.
+  public var record: SignedRecord?
+  /// Whether that is the last epoch's.
+  public var isFinished: Bool
+
+  public init(activation: ActivationID, record: SignedRecord?, isFinished: Bool) {
+    self.activation = activation
+    self.record = record
+    self.isFinished = isFinished
+  }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(3)
+    writer.write(activation)
+    writer.write(optional: record)
+    writer.write(isFinished)
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(3) { (reader) throws(WireError) in
+      ServiceReport(activation: try reader.value(), record: try reader.optional(), isFinished: try reader.bool())
+    }
+  }
+}
+
+extension SignedRecord: Verifiable {
+  public func signatureChecks(in context: VerificationContext) throws(VerificationError) -> [SignatureCheck] {
+    [
+      try byEnclave.namedSignerCheck(JointRecord.self, in: context),
+      try byEdge.namedSignerCheck(JointRecord.self, in: context),
+    ]
+  }
+}
+
+extension ServiceReport: Verifiable {
+  public func signatureChecks(in context: VerificationContext) throws(VerificationError) -> [SignatureCheck] {
+    try record?.signatureChecks(in: context) ?? []
+  }
+}

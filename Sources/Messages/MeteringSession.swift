@@ -1,0 +1,167 @@
+import Signing
+import Wire
+
+// What a customer and its enclave say to each other, on one host or over the customer's own connection.
+//
+//     request                          answer
+//     EnclaveSession                   .acknowledged
+//     SessionEnding                    .acknowledged
+//     get enclave status (activation)  EnclaveStatus
+//     get enclave identity             EnclaveIdentity
+//
+// Application data goes to the enclave's port as datagrams of four bytes handle (big-endian) and payload, and comes
+// back the same way.
+
+/// All that an enclave must know to account for one activation. Asking again with the same content is harmless.
+public struct EnclaveSession: Hashable, Sendable, WireCodable {
+  public var activation: ActivationID
+  public var terms: ContractTerms
+  /// Names this enclave's receipt key, else the session is refused.
+  public var order: ActivationOrder
+  public var confirmation: SliceConfirmation
+  /// Where the edge monitor is asked.
+  public var edge: ActorAddress
+  /// The application's port at the customer: payloads are taken from it and delivered to it.
+  public var application: DataAddress
+  /// Tells the customer's sessions at this enclave apart in application datagrams.
+  public var handle: UInt32
+  /// What the peer is to send back.
+  public var down: Traffic
+
+  public static let handleBytes = 4
+
+  public init(
+    activation: ActivationID, terms: ContractTerms, order: ActivationOrder, confirmation: SliceConfirmation,
+    edge: ActorAddress, application: DataAddress, handle: UInt32, down: Traffic
+  ) {
+    self.activation = activation
+    self.terms = terms
+    self.order = order
+    self.confirmation = confirmation
+    self.edge = edge
+    self.application = application
+    self.handle = handle
+    self.down = down
+  }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(8)
+    writer.write(activation)
+    writer.write(terms)
+    writer.write(order)
+    writer.write(confirmation)
+    writer.write(edge)
+    writer.write(application)
+    writer.write(UInt64(handle))
+    writer.write(down)
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(8) { (reader) throws(WireError) in
+      EnclaveSession(
+        activation: try reader.value(), terms: try reader.value(), order: try reader.value(),
+        confirmation: try reader.value(), edge: try reader.value(), application: try reader.value(),
+        handle: try reader.uint(UInt32.self, field: "handle"), down: try reader.value())
+    }
+  }
+}
+
+/// The activation ends earlier than booked (Terminate on the ledger): after this many epochs.
+public struct SessionEnding: Hashable, Sendable, WireCodable {
+  public var activation: ActivationID
+  public var epochs: UInt64
+
+  public init(activation: ActivationID, epochs: UInt64) {
+    self.activation = activation
+    self.epochs = epochs
+  }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(2)
+    writer.write(activation)
+    writer.write(epochs)
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(2) { (reader) throws(WireError) in
+      SessionEnding(activation: try reader.value(), epochs: try reader.uint())
+    }
+  }
+}
+
+/// How far an enclave has come with an activation.
+public struct EnclaveStatus: Hashable, Sendable, WireCodable {
+  public enum Phase: UInt8, Sendable, CaseIterable, WireCodable {
+    /// The edge has not agreed on the flow yet.
+    case opening = 1
+    /// The flow is open and its first epoch has not begun.
+    case ready = 2
+    case serving = 3
+    /// The last epoch is over and not recorded yet.
+    case closing = 4
+    /// The last epoch's record is signed by both.
+    case finished = 5
+  }
+
+  public var activation: ActivationID
+  public var phase: Phase
+  /// The epoch that is running; nil before the first and after the last.
+  public var epoch: EpochNumber?
+  /// The last record that both sides signed.
+  public var record: SignedRecord?
+
+  public init(activation: ActivationID, phase: Phase, epoch: EpochNumber?, record: SignedRecord?) {
+    self.activation = activation
+    self.phase = phase
+    self.epoch = epoch
+    self.record = record
+  }
+
+  public var isFinished: Bool { phase == .finished }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(4)
+    writer.write(activation)
+    writer.write(phase)
+    writer.write(optional: epoch)
+    writer.write(optional: record)
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(4) { (reader) throws(WireError) in
+      EnclaveStatus(
+        activation: try reader.value(), phase: try reader.value(), epoch: try reader.optional(),
+        record: try reader.optional())
+    }
+  }
+}
+
+extension EnclaveStatus: Verifiable {
+  public func signatureChecks(in context: VerificationContext) throws(VerificationError) -> [SignatureCheck] {
+    try record?.signatureChecks(in: context) ?? []
+  }
+}
+
+/// Who an enclave is: what its launcher puts into evidence and its customer into an order.
+public struct EnclaveIdentity: Hashable, Sendable, WireCodable {
+  public var receiptKey: PublicKey
+  /// Where application data goes.
+  public var applicationPort: DataAddress
+
+  public init(receiptKey: PublicKey, applicationPort: DataAddress) {
+    self.receiptKey = receiptKey
+    self.applicationPort = applicationPort
+  }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(2)
+    writer.write(receiptKey)
+    writer.write(applicationPort)
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(2) { (reader) throws(WireError) in
+      EnclaveIdentity(receiptKey: try reader.value(), applicationPort: try reader.value())
+    }
+  }
+}
