@@ -69,7 +69,8 @@ public enum Event: Sendable {
   /// Once, first, after the core was made from its configuration and its durable records.
   case started
   /// Somebody asks. Answer with `.reply` or `.refuse` and the token, now or later.
-  case request(ReplyToken, Verified<Message>)
+  /// `from` is who the connection says is asking.
+  case request(ReplyToken, from: ActorAddress, Verified<Message>)
   /// The answer to an own request, or why there is none (`.deadlineExceeded`, `.unavailable` …).
   case response(RequestID, Result<Verified<Message>, RemoteError>)
   /// A publication of a subscribed topic. `gap` counts the messages lost just before this one.
@@ -77,12 +78,17 @@ public enum Event: Sendable {
   case timer(TimerID)
   /// Datagrams in order of arrival.
   case datagrams([Datagram])
+  /// The answer to a `.recall`, keys ascending.
+  case recalled(RequestID, [StoredRecord])
 }
 
 /// What a core wants done, in this order. The order is a promise: everything persisted before a message in the list
 /// is durable before that message leaves. A persist that fails stops the node.
 public enum Effect: Sendable {
   case persist(Record)
+  /// Read own durable records back: those of the stream with keys from `from` on, at most `limit`. For what is too
+  /// much to keep in memory (old blocks); never needed to decide.
+  case recall(RequestID, stream: UInt16, from: UInt64, limit: Int)
   case publish(Topic, Message)
   case request(RequestID, to: ActorAddress, Message, deadline: Span)
   case reply(ReplyToken, Message)

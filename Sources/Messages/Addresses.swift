@@ -97,3 +97,8 @@ public struct DataAddress: Hashable, Comparable, Sendable, WireCodable, CustomSt
     }
   }
 }
+
+extension ActorAddress {
+  /// A contract is reached under its id.
+  public static func contract(_ id: ContractID) -> ActorAddress { ActorAddress(.contract, id.hexadecimal) }
+}

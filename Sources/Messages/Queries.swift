@@ -83,28 +83,3 @@ public struct StatusItem: Hashable, Sendable, WireCodable {
     }
   }
 }
-
-/// A stretch of the ledger asked for: finalized blocks from a height on.
-public struct SegmentRequest: Hashable, Sendable, WireCodable {
-  public var from: Height
-  public var maximumBlocks: UInt64
-
-  public static let blocksAtMost: UInt64 = 256
-
-  public init(from: Height, maximumBlocks: UInt64 = blocksAtMost) {
-    self.from = from
-    self.maximumBlocks = maximumBlocks
-  }
-
-  public func encode(to writer: inout CBORWriter) {
-    writer.array(2)
-    writer.write(from)
-    writer.write(maximumBlocks)
-  }
-
-  public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(2) { (reader) throws(WireError) in
-      SegmentRequest(from: try reader.uint(), maximumBlocks: try reader.uint())
-    }
-  }
-}

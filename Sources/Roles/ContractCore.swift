@@ -1,0 +1,174 @@
+import Effects
+import Messages
+import Signing
+
+/// One JIT contract as an actor, `contract/<id>`: anyone may read its terms, a quote and its history, and activate
+/// it (§3.1). It holds no money and decides nothing; the ledger does. It passes orders on to its operator's validator
+/// and tells its owner, the operator's controller, when one is FINAL.
+public struct ContractCore: RoleCore {
+  public struct Configuration: Sendable {
+    public var genesis: Genesis
+    public var terms: ContractTerms
+    public var validator: ActorAddress
+    public var owner: ActorAddress
+
+    public init(genesis: Genesis, terms: ContractTerms, validator: ActorAddress, owner: ActorAddress) {
+      self.genesis = genesis
+      self.terms = terms
+      self.validator = validator
+      self.owner = owner
+    }
+  }
+
+  /// Activations in the history an actor keeps; the ledger keeps them all.
+  public static let historyLimit = 4096
+  /// How long an activation may take to be accepted by the validator.
+  static let submitDeadline = Span.seconds(5)
+  static let notifyDeadline = Span.seconds(5)
+  static let renotify: UInt16 = 2
+
+  private let configuration: Configuration
+  public let address: ActorAddress
+  private var follower: LedgerFollower
+  private var numbers = RequestNumbers()
+  private var status: ContractStatus?
+  /// Final states by order of their ending, oldest first; live activations by id.
+  private var ended: [ActivationChange] = []
+  private var live: [ActivationID: ActivationChange] = [:]
+  /// Customers waiting for the validator's answer.
+  private var submissions: [RequestID: ReplyToken] = [:]
+  /// Orders the owner has not acknowledged yet.
+  private var unacknowledged: [ActivationID] = []
+  private var notifying: RequestID?
+
+  public var subscriptions: [Subscription] { follower.subscriptions }
+
+  public init(_ configuration: Configuration) {
+    self.configuration = configuration
+    address = .contract(configuration.terms.id)
+    follower = LedgerFollower(genesis: configuration.genesis, sources: [configuration.validator])
+  }
+
+  public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
+    var turn = Turn(at: now)
+    switch event {
+    case .started: follower.start(&turn, &numbers)
+    case .published(_, _, let message):
+      if case .ledger(let segment) = message.value {
+        take(follower.published(segment, &turn, &numbers), &turn)
+      }
+    case .timer(let timer) where timer.purpose == LedgerFollower.timerPurpose: follower.timer(&turn, &numbers)
+    case .timer: notifyOwner(&turn)
+    case .request(let token, _, let message): answer(token, message.value, &turn)
+    case .response(let id, let result): response(id, result, &turn)
+    case .datagrams, .recalled: break
+    }
+    return turn.effects
+  }
+
+  private mutating func answer(_ token: ReplyToken, _ message: Message, _ turn: inout Turn) {
+    switch message {
+    case .getTerms:
+      turn.add(.reply(token, .terms(ContractDescription(terms: configuration.terms, status: status))))
+    case .getQuote(let epochs):
+      let context = configuration.terms.context
+      guard (context.minimumEpochs...context.maximumEpochs).contains(epochs),
+        let escrow = Payout.escrow(configuration.terms, epochs: epochs),
+        let bond = Payout.bond(configuration.terms, epochs: epochs)
+      else {
+        let range = "\(context.minimumEpochs) to \(context.maximumEpochs)"
+        turn.add(.refuse(token, RemoteError(.invalidArgument, "epochs: this contract sells \(range), not \(epochs)")))
+        return
+      }
+      turn.add(
+        .reply(token, .quote(Quote(contract: configuration.terms.id, epochs: epochs, escrow: escrow, bond: bond))))
+    case .getHistory:
+      let running = live.values.sorted { $0.activation < $1.activation }
+      turn.add(.reply(token, .history((ended + running).suffix(Self.historyLimit))))
+    case .activate(let transaction): activate(token, transaction, &turn)
+    case .getStatus:
+      turn.add(
+        .reply(
+          token,
+          .status([
+            StatusItem("contract", configuration.terms.id.hexadecimal),
+            StatusItem("profile", configuration.terms.service.profile),
+            StatusItem("status", status.map { "\($0)" } ?? "not deployed"), StatusItem("height", follower.height),
+            StatusItem("live", live.count), StatusItem("ended", ended.count),
+          ])))
+    default:
+      turn.add(.refuse(token, RemoteError(.unimplemented, "a contract answers terms, quote, history, activate, status")))
+    }
+  }
+
+  private mutating func activate(_ token: ReplyToken, _ transaction: SignedTransaction, _ turn: inout Turn) {
+    guard case .activate(let order) = transaction.transaction.action, order.contract == configuration.terms.id else {
+      turn.add(.refuse(token, RemoteError(.invalidArgument, "not an activation of this contract")))
+      return
+    }
+    let id = numbers.next()
+    submissions[id] = token
+    turn.add(.request(id, to: configuration.validator, .submit(transaction), deadline: Self.submitDeadline))
+  }
+
+  private mutating func response(
+    _ id: RequestID, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn
+  ) {
+    if let blocks = follower.response(id, result, &turn, &numbers) {
+      take(blocks, &turn)
+    } else if let token = submissions.removeValue(forKey: id) {
+      switch result {
+      case .success(let message): turn.add(.reply(token, message.value))
+      case .failure(let error): turn.add(.refuse(token, error))
+      }
+    } else if id == notifying {
+      notifying = nil
+      switch result {
+      case .success:
+        unacknowledged.removeFirst()
+        notifyOwner(&turn)
+      case .failure: turn.add(.setTimer(TimerID(Self.renotify), at: turn.now + .milliseconds(200)))
+      }
+    }
+  }
+
+  private mutating func take(_ blocks: [Block], _ turn: inout Turn) {
+    let id = configuration.terms.id
+    for block in blocks {
+      for notice in LedgerView.notices(of: block) {
+        switch notice {
+        case .deployed(id, _): status = .active
+        case .statusSet(id, let new): status = new
+        case .ordered(let activation, let order, _) where order.contract == id:
+          live[activation] = ActivationChange(
+            activation: activation, state: .requested, statusInfo: nil, settlement: nil, money: ActivationMoney(),
+            epochs: order.epochs)
+          unacknowledged.append(activation)
+        case .changed(let change) where live[change.activation] != nil: changed(change)
+        default: break
+        }
+      }
+    }
+    notifyOwner(&turn)
+  }
+
+  private mutating func changed(_ change: ActivationChange) {
+    guard change.state.isFinal else {
+      live[change.activation] = change
+      return
+    }
+    live[change.activation] = nil
+    unacknowledged.removeAll { $0 == change.activation && notifying == nil }
+    ended.append(change)
+    if ended.count > Self.historyLimit * 2 { ended.removeFirst(Self.historyLimit) }
+  }
+
+  /// One at a time, in order, until the owner has acknowledged each.
+  private mutating func notifyOwner(_ turn: inout Turn) {
+    guard notifying == nil, let activation = unacknowledged.first else { return }
+    let id = numbers.next()
+    notifying = id
+    turn.add(
+      .request(id, to: configuration.owner, .activationRequested(activation), deadline: Self.notifyDeadline))
+  }
+}

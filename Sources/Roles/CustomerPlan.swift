@@ -1,0 +1,140 @@
+import Messages
+import Signing
+
+/// What a customer sets out to buy: one activation of a topology file.
+public struct PlannedActivation: Sendable {
+  /// The topology's name for it.
+  public var label: String
+  public var terms: ContractTerms
+  /// When it is asked for, after the scenario's start.
+  public var at: Span
+  /// How long after asking the service may start at the latest.
+  public var startWithin: Span
+  public var epochs: UInt64
+  public var cell: String
+  public var peer: String
+  /// Name of the enclave whose receipts count.
+  public var enclave: String
+  /// What the customer's application sends.
+  public var up: Traffic
+  /// What the peer's application sends back.
+  public var down: Traffic
+
+  public init(
+    label: String, terms: ContractTerms, at: Span, startWithin: Span, epochs: UInt64, cell: String, peer: String,
+    enclave: String, up: Traffic, down: Traffic
+  ) {
+    self.label = label
+    self.terms = terms
+    self.at = at
+    self.startWithin = startWithin
+    self.epochs = epochs
+    self.cell = cell
+    self.peer = peer
+    self.enclave = enclave
+    self.up = up
+    self.down = down
+  }
+}
+
+extension CustomerCore {
+  public struct Configuration: Sendable {
+    public var name: String
+    public var genesis: Genesis
+    public var treasuryKey: SigningKey
+    /// Members to follow and to submit to, preferred first.
+    public var validators: [ActorAddress]
+    public var plan: [PlannedActivation]
+    /// The controller of each operator.
+    public var controllers: [OrganisationID: ActorAddress]
+    /// Where the edge monitor of each enrolled edge key is reached.
+    public var edges: [PublicKey: ActorAddress]
+    /// The customer's own port for application data, and each enclave's.
+    public var hostPort: DataAddress
+    public var enclavePorts: [String: DataAddress]
+    /// 32 bytes drawn anew for each life.
+    public var entropy: [UInt8]
+
+    public init(
+      name: String, genesis: Genesis, treasuryKey: SigningKey, validators: [ActorAddress], plan: [PlannedActivation],
+      controllers: [OrganisationID: ActorAddress], edges: [PublicKey: ActorAddress], hostPort: DataAddress,
+      enclavePorts: [String: DataAddress], entropy: [UInt8]
+    ) {
+      self.name = name
+      self.genesis = genesis
+      self.treasuryKey = treasuryKey
+      self.validators = validators
+      self.plan = plan
+      self.controllers = controllers
+      self.edges = edges
+      self.hostPort = hostPort
+      self.enclavePorts = enclavePorts
+      self.entropy = entropy
+    }
+  }
+
+  /// Where a purchase stands. Each case holds only what is known then.
+  enum Stage: Sendable {
+    /// Not asked for yet, or waiting for its contract to be deployed or its enclave to be registered.
+    case planned
+    /// The order is durable and on its way; sent again until it stands on the ledger or its latest start has passed.
+    case ordered(ActivationID)
+    /// REQUESTED is FINAL.
+    case requested(ActivationID)
+    /// RESERVED is FINAL; the enclave has not accepted its session yet.
+    case opening(ActivationID, SliceConfirmation)
+    /// The enclave works; application data flows between start and end.
+    case serving(ActivationID, SliceConfirmation)
+    /// The last record is signed; the agreement is at the operator's controller.
+    case settling(ActivationID, SettlementAgreement, SignedRecord?)
+    /// A final state on the ledger.
+    case ended(ActivationChange)
+    /// Never on the ledger: nothing was locked.
+    case refused(String)
+
+    var activation: ActivationID? {
+      switch self {
+      case .planned, .refused: nil
+      case .ordered(let id), .requested(let id), .opening(let id, _), .serving(let id, _), .settling(let id, _, _): id
+      case .ended(let change): change.activation
+      }
+    }
+
+    var isOver: Bool {
+      switch self {
+      case .ended, .refused: true
+      default: false
+      }
+    }
+  }
+
+  /// One planned activation and how far it has come.
+  struct Purchase: Sendable {
+    let plan: PlannedActivation
+    var stage = Stage.planned
+    var order: ActivationOrder?
+    /// The signed order, kept for sending again.
+    var envelope: Envelope?
+    /// Application packets sent so far.
+    var packetsSent: UInt64 = 0
+    /// Nothing is sent again before this.
+    var notBefore = Instant.zero
+    var settlingSince: Instant?
+  }
+
+  /// How far an enclave's registration has come.
+  enum Registration: Sendable {
+    case none
+    case asking
+    /// Sent in this transaction; on the ledger until the instant `expires` once registered.
+    case submitted(PublicKey, SignedTransaction)
+    case registered(PublicKey, expires: Instant)
+
+    var key: PublicKey? {
+      switch self {
+      case .none, .asking: nil
+      case .submitted(let key, _), .registered(let key, _): key
+      }
+    }
+  }
+}

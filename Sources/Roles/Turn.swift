@@ -1,0 +1,60 @@
+import Effects
+import Messages
+import Signing
+
+/// One call of a core's `handle`: the time it runs at and the effects so far, in order.
+struct Turn {
+  let now: Instant
+  private(set) var effects: [Effect] = []
+
+  init(at now: Instant) { self.now = now }
+
+  mutating func add(_ effect: Effect) { effects.append(effect) }
+
+  mutating func note(_ text: String, _ severity: Observation.Severity = .information) {
+    effects.append(.observe(.note(severity, text)))
+  }
+
+  mutating func count(_ name: String, by amount: UInt64 = 1) { effects.append(.observe(.counted(name, by: amount))) }
+}
+
+/// Numbers for a role's requests: unused before in its life.
+struct RequestNumbers: Sendable {
+  private var last: UInt64 = 0
+
+  mutating func next() -> RequestID {
+    last += 1
+    return RequestID(last)
+  }
+}
+
+/// Nonces for one sender: hashes of a seed and a counter. The seed is drawn by the shell anew for each life, so a
+/// nonce is used twice only by accident of 64 bits, and then the ledger refuses the second transaction.
+struct NonceSource: Sendable {
+  private let seed: [UInt8]
+  private var counter: UInt64 = 0
+
+  init(seed: [UInt8]) { self.seed = seed }
+
+  mutating func next() -> UInt64 {
+    counter += 1
+    let digest = Digest(label: "AJIT nonce", seed, counter.encoded).bytes
+    return digest.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+  }
+}
+
+/// An exponential pause between tries, bounded.
+struct Backoff: Sendable {
+  private(set) var failures: UInt64 = 0
+  static let first = Span.milliseconds(100)
+  static let longest = Span.seconds(5)
+
+  mutating func succeeded() { failures = 0 }
+
+  /// The pause before the next try.
+  mutating func failed() -> Span {
+    let pause = Span(nanoseconds: Self.first.nanoseconds << Int64(min(failures, 6)))
+    failures += 1
+    return min(pause, Self.longest)
+  }
+}
