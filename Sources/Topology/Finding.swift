@@ -15,6 +15,11 @@ public struct Finding: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension Topology {
-  /// Everything that can be known to be wrong, or likely to disappoint, before anything starts.
-  public func validate() -> [Finding] { [] }
+  /// Everything that can be known to be wrong, or likely to disappoint, before anything starts. A topology without
+  /// findings of severity `error` can be started.
+  public func validate() -> [Finding] {
+    var check = TopologyCheck(topology: self)
+    check.run()
+    return check.findings
+  }
 }

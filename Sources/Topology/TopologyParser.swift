@@ -10,16 +10,29 @@ public struct TopologyFile: Hashable, Sendable {
   }
 }
 
-/// Reads topology files. Either everything in the file makes sense, or nothing is started.
+/// Reads topology files (YAML 1.2; the published schema is `topologies/schema.json`). Either everything in the file
+/// makes sense, or nothing is started.
 public enum TopologyParser {
   /// Larger files are refused before they are looked at, bytes.
   public static let maximumFileBytes = 1 << 20
 
   /// - Parameters:
-  ///   - bytes: the file's content: YAML 1.2, UTF-8.
+  ///   - bytes: the file's content, UTF-8.
   ///   - file: how the file is called in diagnostics.
-  /// - Throws: every error of the file, not only the first.
+  /// - Throws: every error of the file, not only the first, and its warnings.
   public static func parse(_ bytes: [UInt8], file: String) throws(TopologyRefused) -> TopologyFile {
-    throw TopologyRefused([])
+    let log = ErrorLog()
+    guard let document = DocumentComposer.compose(bytes, log: log),
+      let topology = TopologyReading(log: log).topology(document.root)
+    else { throw TopologyRefused(log.diagnostics(file: file)) }
+    for finding in topology.validate() where !log.isTainted(finding.pointer) {
+      let place = log.position(of: finding.pointer, in: document)
+      switch finding.severity {
+      case .error: log.error(at: place, finding.message)
+      case .warning: log.warning(at: place, finding.message)
+      }
+    }
+    guard !log.hasErrors else { throw TopologyRefused(log.diagnostics(file: file)) }
+    return TopologyFile(topology: topology, warnings: log.diagnostics(file: file))
   }
 }
