@@ -58,6 +58,11 @@ public struct BlockContext: Hashable, Sendable {
     self.leader = leader
     self.parentHash = parentHash
   }
+
+  public init(_ header: BlockHeader) {
+    self.init(
+      height: header.height, time: header.time, leader: Int(header.leader), parentHash: header.parentHash)
+  }
 }
 
 /// What executing a block gave.

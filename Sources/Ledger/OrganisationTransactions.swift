@@ -14,6 +14,7 @@ extension BlockExecution {
     case .treasury, .device: break
     }
     try require(state.signer(enrolment.key) == nil, orElse: .alreadyExists)
+    try require(state.enclave(enrolment.key) == nil, orElse: .alreadyExists)
     try require(account.keys < UInt64(Organisation.maximumKeys), orElse: .outOfRange)
     account.keys += 1
     store(account)

@@ -35,9 +35,14 @@ extension BlockExecution {
     try require(!enclaves.isEmpty, orElse: .invalidArgument)
     try require(Set(enclaves).count == enclaves.count, orElse: .invalidArgument)
     for key in enclaves {
-      guard let enclave = state.enclave(key), enclave.owner == owner, enclave.expires > chain.clock,
-        enclave.level >= metering.minimumAttestationLevel, metering.allowedMeasurements.contains(enclave.measurement)
-      else { throw .code(.attestationRejected) }
+      guard let enclave = state.enclave(key), enclave.owner == owner, enclave.expires > chain.clock else {
+        throw .code(.attestationRejected)
+      }
+      do throws(AppraisalError) {
+        try metering.admit(measurement: enclave.measurement, level: enclave.level)
+      } catch {
+        throw .code(.attestationRejected)
+      }
     }
   }
 
