@@ -58,7 +58,10 @@ public struct Envelope: Hashable, Sendable, WireCodable {
   /// Largest envelope accepted, bytes. A transaction with a joint record and four receipts stays far below.
   public static let maximumBytes = 256 * 1024
 
+  /// Label 3 holds a CoAP Content-Format (RFC 9052 §3.1), 16 bits: these numbers are unregistered, and there is room
+  /// for kinds up to 345.
   static let contentBase: UInt64 = 60_000
+  static let contentMaximum = UInt64(UInt16.max)
   /// Versions per kind in the content number; beyond them a kind would be read as the next one.
   static let versionsPerKind: UInt64 = 16
 
@@ -148,13 +151,16 @@ public struct Envelope: Hashable, Sendable, WireCodable {
   // MARK: COSE
 
   static func protectedHeader(kind: UInt16, version: UInt8, signer: PublicKey?) -> [UInt8] {
-    precondition(version < versionsPerKind, "version \(version) does not fit the protected header")
+    let content = contentBase + UInt64(kind) * versionsPerKind + UInt64(version)
+    precondition(
+      version < versionsPerKind && content <= contentMaximum,
+      "kind \(kind), version \(version) does not fit the protected header")
     var writer = CBORWriter(reservingBytes: 48)
     writer.map(signer == nil ? 2 : 3)
     writer.write(UInt64(1))
     writer.write(Int64(-8))
     writer.write(UInt64(3))
-    writer.write(contentBase + UInt64(kind) * versionsPerKind + UInt64(version))
+    writer.write(content)
     if let signer {
       writer.write(UInt64(4))
       writer.write(signer)
@@ -174,9 +180,10 @@ public struct Envelope: Hashable, Sendable, WireCodable {
         throw .invalidValue(field: "protected header: content type")
       }
       let content = try reader.uint()
-      guard content >= contentBase, let kind = UInt16(exactly: (content - contentBase) / versionsPerKind) else {
+      guard (contentBase...contentMaximum).contains(content) else {
         throw .invalidValue(field: "protected header: content type")
       }
+      let kind = UInt16((content - contentBase) / versionsPerKind)
       let version = UInt8((content - contentBase) % versionsPerKind)
       guard count == 3 else { return (kind, version, PublicKey?.none) }
       guard try reader.mapKey(after: &previous) == 4 else { throw .invalidValue(field: "protected header: key") }

@@ -5,7 +5,9 @@ enum Sodium {
   /// True once `sodium_init` has succeeded; libsodium may be used from any thread afterwards.
   static let isReady: Bool = sodium_init() >= 0
 
-  static func require() { precondition(isReady, "libsodium could not be initialised: the system has no usable random source") }
+  static func require() {
+    precondition(isReady, "libsodium could not be initialised: the system has no usable random source")
+  }
 }
 
 /// Random bytes from the operating system, for shells only: a core takes its randomness as input.

@@ -48,7 +48,9 @@ public struct Verified<Value: Sendable>: Sendable {
   init(_ value: Value) { self.value = value }
 
   /// A part of a verified value, or a view of it, is verified too.
-  public func map<Part: Sendable, Failure: Error>(_ part: (Value) throws(Failure) -> Part) throws(Failure) -> Verified<Part> {
+  public func map<Part: Sendable, Failure: Error>(_ part: (Value) throws(Failure) -> Part) throws(Failure) -> Verified<
+    Part
+  > {
     Verified<Part>(try part(value))
   }
 }

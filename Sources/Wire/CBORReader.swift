@@ -54,7 +54,9 @@ public struct CBORReader: Sendable {
   }
 
   /// An unsigned integer that must fit `type`.
-  public mutating func uint<Integer: FixedWidthInteger>(_ type: Integer.Type, field: String) throws(WireError) -> Integer {
+  public mutating func uint<Integer: FixedWidthInteger>(_ type: Integer.Type, field: String) throws(WireError)
+    -> Integer
+  {
     guard let value = Integer(exactly: try uint()) else { throw .invalidValue(field: field) }
     return value
   }

@@ -5,7 +5,7 @@ import Wire
 
 /// A small payload: a number and a name.
 struct Note: SignedPayload, Equatable {
-  static let kind: UInt16 = 900
+  static let kind: UInt16 = 200
   var number: UInt64
   var text: String
 
@@ -27,7 +27,7 @@ struct Note: SignedPayload, Equatable {
 
 /// The same bytes under another kind or version.
 struct OtherKind: SignedPayload {
-  static let kind: UInt16 = 901
+  static let kind: UInt16 = 201
   var note: Note
   init(note: Note) { self.note = note }
   func encode(to writer: inout CBORWriter) { note.encode(to: &writer) }
@@ -35,7 +35,7 @@ struct OtherKind: SignedPayload {
 }
 
 struct OtherVersion: SignedPayload {
-  static let kind: UInt16 = 900
+  static let kind: UInt16 = 200
   static let version: UInt8 = 2
   var note: Note
   init(note: Note) { self.note = note }
@@ -113,7 +113,7 @@ struct EnvelopeTests {
     let envelope = Envelope(anonymouslySigning: note, with: key, network: network)
     let elsewhere = try #require(envelope.check(network: Digest(hashing: []), by: key.publicKey))
     #expect(!Verifier.holds(elsewhere, scheme: .ed25519))
-    for (kind, version) in [(UInt16(901), UInt8(1)), (900, 2), (899, 15)] {
+    for (kind, version) in [(UInt16(201), UInt8(1)), (200, 2), (199, 15)] {
       let moved = Envelope(
         kind: kind, version: version, signer: nil, payload: envelope.payload, signature: envelope.signature)
       #expect(!holds(moved, by: key.publicKey))
@@ -131,9 +131,10 @@ struct EnvelopeTests {
   }
 
   /// Headers that COSE allows and this protocol does not: another algorithm, unknown or missing labels,
-  /// unprotected content.
+  /// a content number beyond CoAP's.
   @Test(arguments: [
-    "a2012603 19f9f1", "a10127", "a301270319f9f1051864", "a3012703 19f9f1 0441 00", "a2012703 00", "a2032601 27", "a0",
+    "a2012603 19f9f1", "a10127", "a301270319f9f1051864", "a20127031a00010000", "a3012703 19f9f1 0441 00", "a2012703 00",
+    "a2032601 27", "a0",
   ])
   func unexpectedHeaders(hexadecimal: String) throws {
     let header = try #require(Hexadecimal.decode(hexadecimal.filter { $0 != " " }))
@@ -149,8 +150,10 @@ struct EnvelopeTests {
 
   @Test func unprotectedHeadersAreRefused() throws {
     let envelope = Envelope(signing: note, with: try key(1), network: network)
-    let index = try #require(envelope.bytes.firstIndex(of: 0xA0))
     var bytes = envelope.bytes
+    // In front of the payload with its one-byte head and the signature with its two-byte head.
+    let index = bytes.count - (2 + 64) - (1 + envelope.payload.count) - 1
+    try #require(bytes[index] == 0xA0)
     bytes.replaceSubrange(index...index, with: [0xA1, 0x04, 0x41, 0x00])
     #expect(throws: WireError.self) { try Envelope(bytes: bytes) }
   }

@@ -30,14 +30,18 @@ struct MerkleTreeTests {
   /// The eight leaves of the Certificate Transparency reference tests.
   @Test func certificateTransparencyVectors() {
     let leaves: [[UInt8]] = [
-      [], [0x00], [0x10], [0x20, 0x21], [0x30, 0x31], [0x40, 0x41, 0x42, 0x43], [UInt8](0x50...0x57), [UInt8](0x60...0x6F),
+      [], [0x00], [0x10], [0x20, 0x21], [0x30, 0x31], [0x40, 0x41, 0x42, 0x43], [UInt8](0x50...0x57),
+      [UInt8](0x60...0x6F),
     ]
     #expect(MerkleTree.root(of: []).hexadecimal == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
-    #expect(MerkleTree.root(of: Array(leaves[..<1])).hexadecimal == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d")
-    #expect(MerkleTree.root(of: leaves).hexadecimal == "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328")
+    #expect(
+      MerkleTree.root(of: Array(leaves[..<1])).hexadecimal
+        == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d")
+    #expect(
+      MerkleTree.root(of: leaves).hexadecimal == "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328")
   }
 
-  @Test(arguments: 0...70)
+  @Test(arguments: 0...40)
   func rootAndProofsAreThoseOfTheDefinition(count: Int) throws {
     let leaves = Self.leaves(count)
     let hashes = leaves.map(MerkleTree.leafHash)

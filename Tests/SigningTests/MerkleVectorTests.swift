@@ -51,7 +51,8 @@ struct MerkleVectorTests {
         log: Hexadecimal.encode(log.encoded), proofs: proofs)
     }
     try Fixtures.check(
-      "merkle", about: "Merkle trees, logs and inclusion proofs (RFC 9162 §2.1). encoded = [index, count, path].", vectors)
+      "merkle", about: "Merkle trees, logs and inclusion proofs (RFC 9162 §2.1). encoded = [index, count, path].",
+      vectors)
   }
 
   @Test func maps() throws {
@@ -66,7 +67,8 @@ struct MerkleVectorTests {
     let vectors = [
       vector("empty", KeyedMerkleTree(), [([1], [2])]),
       vector("one pair", single, [([1, 2, 3], [1, 2, 3, 0]), ([9], [10])]),
-      vector("keys that nest", nested, [([0], [0, 0]), ([0, 0, 0], [0, 1]), ([0x7F], [0xFF]), ([], [0xFF, 0xFF, 0])]),
+      vector(
+        "keys that nest", nested, [([0], [0, 0]), ([0, 0, 0], [0, 1]), ([0x7F], [0xFF]), ([], [0xFF, 0xFF, 0])]),
       vector("keys like hashes", hashed, [([1, 0x40], [1, 0xC0]), ([1], [1, 0]), ([2], [3])]),
     ]
     try Fixtures.check(

@@ -5,10 +5,11 @@ import Testing
 struct PacketTagTests {
   let key = PacketTag.Key([UInt8](0..<16))
 
-  @Test(arguments: [
-    (0, 0x726F_DB47_DD0E_0E31), (1, 0x74F8_39C5_93DC_67FD), (8, 0x93F5_F579_9A93_2462), (15, 0xA129_CA61_49BE_45E5),
-    (63, 0x958A_324C_EB06_4572),
-  ] as [(Int, UInt64)])
+  @Test(
+    arguments: [
+      (0, 0x726F_DB47_DD0E_0E31), (1, 0x74F8_39C5_93DC_67FD), (8, 0x93F5_F579_9A93_2462), (15, 0xA129_CA61_49BE_45E5),
+      (63, 0x958A_324C_EB06_4572),
+    ] as [(Int, UInt64)])
   func referenceVectors(count: Int, tag: UInt64) throws {
     let input = (0..<count).map { UInt8($0) }
     #expect(PacketTag.compute(over: input, key: try #require(key)) == tag)
@@ -18,7 +19,8 @@ struct PacketTagTests {
 
   @Test func anotherKeyGivesAnotherTag() throws {
     let other = try #require(PacketTag.Key([UInt8](1..<17)))
-    #expect(PacketTag.compute(over: [1, 2, 3], key: other) != PacketTag.compute(over: [1, 2, 3], key: try #require(key)))
+    #expect(
+      PacketTag.compute(over: [1, 2, 3], key: other) != PacketTag.compute(over: [1, 2, 3], key: try #require(key)))
   }
 
   @Test func keysHaveSixteenBytes() {

@@ -85,14 +85,17 @@ indirect enum CBORItem: Equatable, Sendable {
     case 2: return .bytes(generator.bytes(Int.random(in: 0..<40, using: &generator)))
     case 3:
       let scalars: [Character] = ["a", "é", "你", "🚑", "\u{0}"]
-      return .text(String((0..<Int.random(in: 0..<30, using: &generator)).map { _ in scalars.randomElement(using: &generator) ?? "a" }))
+      return .text(
+        String(
+          (0..<Int.random(in: 0..<30, using: &generator)).map { _ in scalars.randomElement(using: &generator) ?? "a" }))
     case 4: return .bool(Bool.random(using: &generator))
     case 5: return .null
     case 6:
       return .array(
         (0..<Int.random(in: 0..<6, using: &generator)).map { _ in random(using: &generator, depth: depth + 1) })
     default:
-      let keys = Set((0..<Int.random(in: 0..<6, using: &generator)).map { _ in Int64.random(in: -300...300, using: &generator) })
+      let keys = Set(
+        (0..<Int.random(in: 0..<6, using: &generator)).map { _ in Int64.random(in: -300...300, using: &generator) })
       let ordered = keys.sorted { $0.encoded.lexicographicallyPrecedes($1.encoded) }
       return .map(ordered.map { ($0, random(using: &generator, depth: depth + 1)) })
     }

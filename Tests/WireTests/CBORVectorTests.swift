@@ -40,10 +40,12 @@ struct CBORVectorTests {
   @Test func refusedBytes() throws {
     let inputs: [(String, [UInt8])] = [
       ("integer in a longer head", [0x18, 0x17]), ("integer in a much longer head", [0x1B, 0, 0, 0, 0, 0, 0, 0, 1]),
-      ("byte string length in a longer head", [0x58, 0x01, 0x00]), ("byte string of indefinite length", [0x5F, 0x41, 0, 0xFF]),
+      ("byte string length in a longer head", [0x58, 0x01, 0x00]),
+      ("byte string of indefinite length", [0x5F, 0x41, 0, 0xFF]),
       ("array of indefinite length", [0x9F, 0x00, 0xFF]), ("map of indefinite length", [0xBF, 0x01, 0x02, 0xFF]),
       ("map out of order", [0xA2, 0x02, 0x00, 0x01, 0x00]), ("map with a key twice", [0xA2, 0x01, 0x00, 0x01, 0x00]),
-      ("text that is not UTF-8", [0x62, 0xC3, 0x28]), ("truncated array", [0x82, 0x01]), ("trailing byte", [0x01, 0x01]),
+      ("text that is not UTF-8", [0x62, 0xC3, 0x28]), ("truncated array", [0x82, 0x01]),
+      ("trailing byte", [0x01, 0x01]),
     ]
     for (name, input) in inputs {
       #expect(throws: WireError.self, "\(name)") { try CBORItem(decoding: input) }

@@ -49,7 +49,8 @@ struct RefusalTests {
   }
 
   @Test(arguments: [
-    [0xFF], [0x80], [0xC0, 0x80], [0xC3], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xF8, 0x88],
+    [0xFF], [0x80], [0xC0, 0x80], [0xC3], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80],
+    [0xF8, 0x88],
   ])
   func textThatIsNotUTF8(bytes: [UInt8]) {
     #expect(throws: WireError.invalidText(at: 0)) { try String(decoding: [0x60 | UInt8(bytes.count)] + bytes) }
@@ -66,12 +67,22 @@ struct RefusalTests {
     #expect(throws: WireError.overLimit(at: 0, limit: 20)) {
       try CBORItem(decoding: [UInt8](repeating: 0, count: 21), limits: limits)
     }
-    #expect(throws: WireError.overLimit(at: 0, limit: 4)) { try CBORItem(decoding: [0x45, 1, 2, 3, 4, 5], limits: limits) }
-    #expect(throws: WireError.overLimit(at: 0, limit: 4)) { try CBORItem(decoding: [0x65, 97, 97, 97, 97, 97], limits: limits) }
-    #expect(throws: WireError.overLimit(at: 0, limit: 3)) { try CBORItem(decoding: [0x84, 0, 0, 0, 0], limits: limits) }
-    #expect(throws: WireError.overLimit(at: 0, limit: 3)) { try CBORItem(decoding: [0xA4, 0, 0, 1, 0, 2, 0, 3, 0], limits: limits) }
+    #expect(throws: WireError.overLimit(at: 0, limit: 4)) {
+      try CBORItem(decoding: [0x45, 1, 2, 3, 4, 5], limits: limits)
+    }
+    #expect(throws: WireError.overLimit(at: 0, limit: 4)) {
+      try CBORItem(decoding: [0x65, 97, 97, 97, 97, 97], limits: limits)
+    }
+    #expect(throws: WireError.overLimit(at: 0, limit: 3)) {
+      try CBORItem(decoding: [0x84, 0, 0, 0, 0], limits: limits)
+    }
+    #expect(throws: WireError.overLimit(at: 0, limit: 3)) {
+      try CBORItem(decoding: [0xA4, 0, 0, 1, 0, 2, 0, 3, 0], limits: limits)
+    }
     #expect(throws: WireError.tooDeep(at: 2)) { try CBORItem(decoding: [0x81, 0x81, 0x81, 0x00], limits: limits) }
-    #expect(throws: WireError.tooDeep(at: 2)) { try CBORItem(decoding: [0x81, 0x81, 0xA1, 0x00, 0x00], limits: limits) }
+    #expect(throws: WireError.tooDeep(at: 2)) {
+      try CBORItem(decoding: [0x81, 0x81, 0xA1, 0x00, 0x00], limits: limits)
+    }
   }
 
   @Test func fieldLimitsAreBelowTheReaders() throws {
