@@ -1,12 +1,23 @@
 import Messages
 
-/// One offer by itself: ranges, and values that contradict each other.
+/// One offer by itself: ranges, and values that contradict each other. ``ContractTerms/validate()`` decides what the
+/// ledger deploys, but stops at the first problem and names fields, not places; so every field is looked at here, and
+/// that function has the last word.
 extension TopologyCheck {
-  /// One UDP datagram of the data plane, bytes.
-  static let maximumPacketBytes: UInt64 = 2048
-  static let longest = Span.seconds(86_400)
+  static let packetBytes = ServiceTerms.packetBytesAtLeast...ServiceTerms.packetBytesAtMost
 
   mutating func checkContract(_ contract: Topology.Contract, _ pointer: String) {
+    let before = findings.count
+    checkSections(of: contract, pointer)
+    guard findings.count == before else { return }
+    do throws(TermsError) {
+      try contract.draft.validate()
+    } catch {
+      self.error(pointer, "the ledger would not deploy this contract: \(error)")
+    }
+  }
+
+  private mutating func checkSections(of contract: Topology.Contract, _ pointer: String) {
     checkName(contract.name, "\(pointer)/name")
     checkService(contract.service, "\(pointer)/service")
     checkContext(contract.context, "\(pointer)/context")
@@ -15,6 +26,8 @@ extension TopologyCheck {
     checkDeadlines(contract, "\(pointer)/deadlines")
     checkMoney(contract, "\(pointer)/money")
   }
+
+  // MARK: Service and context
 
   private mutating func checkService(_ service: ServiceTerms, _ pointer: String) {
     checkName(service.profile, "\(pointer)/profile")
@@ -29,8 +42,8 @@ extension TopologyCheck {
         guaranteed <= maximum, "\(pointer)/maximum/\(key)", "the maximum is below the guaranteed rate; raise it")
     }
     require(
-      (64...Self.maximumPacketBytes).contains(service.maximumPacketBytes), "\(pointer)/maximumPacketBytes",
-      "must be 64 to \(Self.maximumPacketBytes)")
+      Self.packetBytes.contains(service.maximumPacketBytes), "\(pointer)/maximumPacketBytes",
+      "must be \(Self.packetBytes.lowerBound) to \(Self.packetBytes.upperBound)")
     require(
       service.functionChain.count <= ServiceTerms.maximumFunctions, "\(pointer)/functionChain",
       "a chain has at most \(ServiceTerms.maximumFunctions) functions")
@@ -72,7 +85,7 @@ extension TopologyCheck {
         "\(rule.metric.name) is judged by \(rule.metric.isSampled ? "a statistic" : "its value"); correct it")
       let key = rule.comparison == .atMost ? "atMost" : "atLeast"
       require(
-        !rule.metric.isRatio || rule.reference <= Quantity.one, "\(pointer)/\(key)", "a ratio is at most 1")
+        !rule.metric.isRatio || rule.reference <= Rule.ratioUnit, "\(pointer)/\(key)", "a ratio is at most 1")
       require(
         (1...max(1, contract.context.maximumEpochs)).contains(rule.window), "\(pointer)/window",
         "must be 1 to the contract's maximum of \(contract.context.maximumEpochs) epochs")
@@ -94,11 +107,11 @@ extension TopologyCheck {
     ]
     for (key, duration, least) in durations {
       require(
-        least <= duration && duration <= Self.longest, "\(pointer)/\(key)",
-        "must be \(least.nanoseconds / 1_000_000)ms to 24h")
+        least <= duration && duration <= ContractTerms.maximumSpan, "\(pointer)/\(key)",
+        "must be \(least.nanoseconds / 1_000_000)ms to 366 days")
     }
     // Beyond these the arithmetic below could overflow.
-    guard durations.allSatisfy({ $0.1 <= Self.longest }) else { return }
+    guard durations.allSatisfy({ $0.1 <= ContractTerms.maximumSpan }) else { return }
     // Epoch rule 2 of sla.md: a packet must not be attributable to more than two neighbouring epochs.
     require(
       metering.epoch > (metering.clockErrorBound + metering.delaySpread) * 2, "\(pointer)/epoch",
@@ -115,8 +128,8 @@ extension TopologyCheck {
       histogram.highest >= UInt64(max(0, metering.maximumTransit.nanoseconds)) && histogram.highest > histogram.unit,
       "\(pointer)/histogram/highest", "must reach maximumTransit; raise it")
     require(
-      (1...ContractTerms.maximumMeasurementEntries).contains(metering.allowedMeasurements.count),
-      "\(pointer)/allowedMeasurements", "must have 1 to \(ContractTerms.maximumMeasurementEntries) entries")
+      (1...MeteringTerms.maximumMeasurements).contains(metering.allowedMeasurements.count),
+      "\(pointer)/allowedMeasurements", "must have 1 to \(MeteringTerms.maximumMeasurements) entries")
   }
 
   private mutating func checkDeadlines(_ contract: Topology.Contract, _ pointer: String) {
@@ -127,7 +140,8 @@ extension TopologyCheck {
     ]
     for (key, duration) in durations {
       require(
-        .milliseconds(1) <= duration && duration <= Self.longest * 365, "\(pointer)/\(key)", "must be 1ms to one year")
+        .milliseconds(1) <= duration && duration <= ContractTerms.maximumSpan, "\(pointer)/\(key)",
+        "must be 1ms to 366 days")
     }
     require(
       deadlines.settleWithin > contract.metering.epoch + contract.metering.grace, "\(pointer)/settleWithin",
@@ -143,42 +157,27 @@ extension TopologyCheck {
     }
     require(
       contract.escrow(epochs: contract.context.maximumEpochs) != nil, "\(pointer)/pricePerEpoch",
-      "the price of the longest activation does not fit 63 bits; lower it")
+      "the price of the longest activation does not fit 64 bits; lower it")
     require(
       contract.bond(epochs: contract.context.maximumEpochs) != nil, pointer,
-      "all penalties of the longest activation do not fit 63 bits; lower them, or set penaltyCap")
+      "all penalties of the longest activation do not fit 64 bits; lower them")
   }
-}
-
-extension ContractTerms {
-  static let maximumMeasurementEntries = MeteringTerms.maximumMeasurements
 }
 
 extension Topology.Contract {
-  /// E = F + price × epochs (sla.md); nil when it does not fit 63 bits.
-  public func escrow(epochs: UInt64) -> Amount? {
-    Self.sum(money.reservationFee, Self.product(money.pricePerEpoch, epochs))
+  /// The terms before a network exists: everything but identities is as it will be deployed.
+  var draft: ContractTerms {
+    terms(operatorID: OrganisationID(value: .zero), deploymentNumber: 0, start: .zero, measurements: [.zero])
   }
 
-  /// B = every rule violated in every epoch, plus the termination penalty, or the cap (sla.md); nil when it does not
-  /// fit 63 bits.
-  public func bond(epochs: UInt64) -> Amount? {
-    var total: Amount? = money.terminationPenalty
-    for named in rules {
-      total = Self.sum(total, Self.product(named.rule.penalty, epochs))
-    }
-    guard let cap = money.penaltyCap else { return total }
-    return min(cap, total ?? cap)
-  }
+  /// E, see ``ContractTerms/escrow(epochs:)``; nil when it does not fit 64 bits.
+  func escrow(epochs: UInt64) -> Amount? { try? draft.escrow(epochs: epochs) }
 
-  private static func product(_ left: Amount, _ right: UInt64) -> Amount? {
-    let (product, overflow) = left.multipliedReportingOverflow(by: right)
-    return overflow || product > UInt64(Int64.max) ? nil : product
-  }
-
-  private static func sum(_ left: Amount?, _ right: Amount?) -> Amount? {
-    guard let left, let right else { return nil }
-    let (sum, overflow) = left.addingReportingOverflow(right)
-    return overflow || sum > UInt64(Int64.max) ? nil : sum
+  /// B, see ``ContractTerms/bond(epochs:)``; nil when it does not fit 64 bits.
+  func bond(epochs: UInt64) -> Amount? {
+    let terms = draft
+    // A rule without a window is reported by itself; nobody can say how often it is judged.
+    guard terms.rules.allSatisfy({ $0.window > 0 }) else { return 0 }
+    return try? terms.bond(epochs: epochs)
   }
 }

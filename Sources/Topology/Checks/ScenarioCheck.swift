@@ -47,10 +47,10 @@ extension TopologyCheck {
   }
 
   private mutating func checkTimes(_ activation: Topology.Activation, _ pointer: String) {
-    require(activation.at <= Self.longest * 365, "\(pointer)/at", "must be at most one year")
+    require(activation.at <= ContractTerms.maximumSpan, "\(pointer)/at", "must be at most 366 days")
     require(
-      .milliseconds(1) <= activation.startWithin && activation.startWithin <= Self.longest * 365,
-      "\(pointer)/startWithin", "must be 1ms to one year")
+      .milliseconds(1) <= activation.startWithin && activation.startWithin <= ContractTerms.maximumSpan,
+      "\(pointer)/startWithin", "must be 1ms to 366 days")
   }
 
   private mutating func checkOrder(
@@ -81,10 +81,10 @@ extension TopologyCheck {
         traffic.packetsPerSecond <= Topology.Traffic.maximumPacketsPerSecond, "\(pointer)/packetsPerSecond",
         "must be at most \(Topology.Traffic.maximumPacketsPerSecond)")
       require(
-        (64...Self.maximumPacketBytes).contains(traffic.payloadBytes), "\(pointer)/payloadBytes",
-        "must be 64 to \(Self.maximumPacketBytes), packet header included")
+        Self.packetBytes.contains(traffic.payloadBytes), "\(pointer)/payloadBytes",
+        "must be \(Self.packetBytes.lowerBound) to \(Self.packetBytes.upperBound), packet header included")
       guard traffic.packetsPerSecond <= Topology.Traffic.maximumPacketsPerSecond,
-        traffic.payloadBytes <= Self.maximumPacketBytes
+        traffic.payloadBytes <= Self.packetBytes.upperBound
       else { continue }
       if traffic.payloadBytes > contract.service.maximumPacketBytes {
         warning("\(pointer)/payloadBytes", "above the contract's maximumPacketBytes: the edge drops every packet")

@@ -21,10 +21,17 @@ struct TopologyCheck {
         checkFeasibility(of: contract, at: networkOperator, "\(pointer)/contracts/\(index)")
       }
     }
+    let customers = topology.customers.count
+    require(
+      customers <= Self.maximumCustomers, "/customers",
+      "\(customers) customers are more than \(Self.maximumCustomers); remove some")
     for (index, customer) in topology.customers.enumerated() {
       checkCustomer(customer, "/customers/\(index)")
     }
   }
+
+  /// Each brings a platform key, and the genesis has room for so many.
+  static let maximumCustomers = 1024
 
   // MARK: Reporting
 
@@ -55,15 +62,16 @@ struct TopologyCheck {
     checkName(topology.name, "/name")
     require(!topology.operators.isEmpty, "/operators", "a topology has at least one operator; add one")
     let members = topology.memberCount
+    let operators = topology.operators.count
     require(
       members <= Genesis.maximumMembers, "/operators",
       "\(members) members are more than \(Genesis.maximumMembers); remove operators or regulators")
     // Only operators lead, and the ledger must go on without the regulators (consensus.md).
     let quorum = Topology.quorum(members: members)
     require(
-      topology.operators.isEmpty || topology.operators.count >= quorum, "/regulators",
+      operators == 0 || operators >= quorum, "/regulators",
       """
-      \(topology.operators.count) operators cannot make a quorum of \(quorum) among \(members) members without \
+      \(operators) operators cannot make a quorum of \(quorum) among \(members) members without \
       regulators; add operators or remove regulators
       """)
     var total: Amount = 0
