@@ -13,27 +13,27 @@ import Wire
 public struct Traffic: Hashable, Sendable, WireCodable {
   /// 0: silent; probes still make an empty epoch judgeable.
   public var packetsPerSecond: UInt64
-  /// Bytes in one datagram, the packet header included.
-  public var packetBytes: UInt64
+  /// Bytes in one UDP datagram on the data plane, AJIT's packet header and tag included.
+  public var payloadBytes: UInt64
 
-  public static let silent = Traffic(packetsPerSecond: 0, packetBytes: 0)
+  public static let silent = Traffic(packetsPerSecond: 0, payloadBytes: 0)
   public static let maximumPacketsPerSecond: UInt64 = 1_000_000
 
-  public init(packetsPerSecond: UInt64, packetBytes: UInt64) {
+  public init(packetsPerSecond: UInt64, payloadBytes: UInt64) {
     self.packetsPerSecond = packetsPerSecond
-    self.packetBytes = packetBytes
+    self.payloadBytes = payloadBytes
   }
 
   public func encode(to writer: inout CBORWriter) {
     writer.array(2)
     writer.write(packetsPerSecond)
-    writer.write(packetBytes)
+    writer.write(payloadBytes)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
     self = try reader.record(2) { (reader) throws(WireError) in
-      let traffic = Traffic(packetsPerSecond: try reader.uint(), packetBytes: try reader.uint())
-      guard traffic.packetsPerSecond <= Self.maximumPacketsPerSecond, traffic.packetBytes <= ServiceTerms.packetBytesAtMost
+      let traffic = Traffic(packetsPerSecond: try reader.uint(), payloadBytes: try reader.uint())
+      guard traffic.packetsPerSecond <= Self.maximumPacketsPerSecond, traffic.payloadBytes <= ServiceTerms.packetBytesAtMost
       else { throw .invalidValue(field: "traffic") }
       return traffic
     }

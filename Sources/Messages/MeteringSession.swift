@@ -9,8 +9,7 @@ import Wire
 //     get enclave status (activation)  EnclaveStatus
 //     get enclave identity             EnclaveIdentity
 //
-// Application data goes to the enclave's port as datagrams of four bytes handle (big-endian) and payload, and comes
-// back the same way.
+// Application data goes to the enclave's port as ``ApplicationDatagram``s, and comes back the same way.
 
 /// All that an enclave must know to account for one activation. Asking again with the same content is harmless.
 public struct EnclaveSession: Hashable, Sendable, WireCodable {
@@ -22,48 +21,77 @@ public struct EnclaveSession: Hashable, Sendable, WireCodable {
   /// Where the edge monitor is asked.
   public var edge: ActorAddress
   /// The application's port at the customer: payloads are taken from it and delivered to it.
-  public var application: DataAddress
-  /// Tells the customer's sessions at this enclave apart in application datagrams.
-  public var handle: UInt32
-  /// What the peer is to send back.
+  public var host: DataAddress
+  /// What the peer's application is to send back.
   public var down: Traffic
-
-  public static let handleBytes = 4
 
   public init(
     activation: ActivationID, terms: ContractTerms, order: ActivationOrder, confirmation: SliceConfirmation,
-    edge: ActorAddress, application: DataAddress, handle: UInt32, down: Traffic
+    edge: ActorAddress, host: DataAddress, down: Traffic
   ) {
     self.activation = activation
     self.terms = terms
     self.order = order
     self.confirmation = confirmation
     self.edge = edge
-    self.application = application
-    self.handle = handle
+    self.host = host
     self.down = down
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(8)
+    writer.array(7)
     writer.write(activation)
     writer.write(terms)
     writer.write(order)
     writer.write(confirmation)
     writer.write(edge)
-    writer.write(application)
-    writer.write(UInt64(handle))
+    writer.write(host)
     writer.write(down)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(8) { (reader) throws(WireError) in
+    self = try reader.record(7) { (reader) throws(WireError) in
       EnclaveSession(
         activation: try reader.value(), terms: try reader.value(), order: try reader.value(),
-        confirmation: try reader.value(), edge: try reader.value(), application: try reader.value(),
-        handle: try reader.uint(UInt32.self, field: "handle"), down: try reader.value())
+        confirmation: try reader.value(), edge: try reader.value(), host: try reader.value(),
+        down: try reader.value())
     }
   }
+}
+
+/// A payload between an application and its enclave: the activation's 32 bytes, then the payload.
+public struct ApplicationDatagram: Hashable, Sendable {
+  public let activation: ActivationID
+  public let payload: ArraySlice<UInt8>
+
+  static let prefixBytes = 32
+
+  public init(activation: ActivationID, payload: ArraySlice<UInt8>) {
+    self.activation = activation
+    self.payload = payload
+  }
+
+  /// A payload of zeros that becomes a packet of `payloadBytes` on the data plane (``Traffic/payloadBytes``).
+  public init(activation: ActivationID, payloadBytes: UInt64) {
+    let overhead = UInt64(ServiceTerms.packetOverheadBytes)
+    let count = Int(min(payloadBytes, ServiceTerms.packetBytesAtMost) - min(overhead, payloadBytes))
+    self.init(activation: activation, payload: [UInt8](repeating: 0, count: count)[...])
+  }
+
+  /// - Returns: nil for a datagram too short to name an activation.
+  public init?(_ bytes: [UInt8]) {
+    guard bytes.count >= Self.prefixBytes, let activation = ActivationID(bytes.prefix(Self.prefixBytes)) else {
+      return nil
+    }
+    self.init(activation: activation, payload: bytes.dropFirst(Self.prefixBytes))
+  }
+
+  public var bytes: [UInt8] { activation.bytes + payload }
+}
+
+extension ServiceTerms {
+  /// Header and tag of a packet on the data plane, bytes (Metering, `PacketHeader`).
+  public static let packetOverheadBytes = 40
 }
 
 /// The activation ends earlier than booked (Terminate on the ledger): after this many epochs.
