@@ -142,10 +142,10 @@ func systemReason(_ code: Int32 = zmq_errno()) -> String {
     guard receivePart() else { return nil }
     var message = Incoming(frames: [], userID: nil, isMalformed: false, isOversize: false)
     message.frames.reserveCapacity(maximumFrames)
-    if kind == .router {
-      if let text = unsafe zmq_msg_gets(&part, "User-Id") { unsafe message.userID = String(cString: text) }
-    }
     while true {
+      if kind == .router, message.frames.count == 1, let text = unsafe zmq_msg_gets(&part, "User-Id") {
+        unsafe message.userID = String(cString: text)
+      }
       let count = unsafe zmq_msg_size(&part)
       if message.frames.count == maximumFrames {
         message.isMalformed = true
