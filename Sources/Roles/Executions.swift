@@ -1,0 +1,92 @@
+import Ledger
+import Messages
+import Signing
+
+/// The ledger as one member has executed it: the final state, and an overlay per block on top of it that was proposed
+/// or built. States share their structure, so an overlay costs what its block changed.
+struct Executions: Sendable {
+  private var states: [Digest: LedgerState] = [:]
+  private(set) var finalHash: Digest
+  private(set) var final: LedgerState
+  /// What was built last, until consensus says under which hash it stands.
+  private var built: (view: View, state: LedgerState)?
+
+  init(genesis: Genesis) throws(GenesisError) {
+    final = try LedgerState(genesis: genesis)
+    finalHash = genesis.networkID
+  }
+
+  func state(of hash: Digest) -> LedgerState? { hash == finalHash ? final : states[hash] }
+
+  /// A body for the next block on `request.parent`; nil when nothing may stand in it and that is allowed.
+  mutating func build(
+    _ request: BuildRequest, leader: MemberIndex, from mempool: Mempool
+  ) throws(ExecutionError) -> (body: BlockBody, root: Digest)? {
+    guard let parent = state(of: request.parent.hash) else { return nil }
+    let transactions = parent.select(from: mempool.waiting)
+    if transactions.isEmpty, request.mayDecline { return nil }
+    let executed = try parent.executing(
+      transactions,
+      in: BlockContext(
+        height: request.height, time: request.time, leader: Int(leader), parentHash: request.parent.hash))
+    built = (request.view, executed.state)
+    return (
+      BlockBody(transactions: transactions.map(\.envelope), outcomes: executed.outcomes), executed.state.root
+    )
+  }
+
+  mutating func assembled(view: View, hash: Digest) {
+    guard let (builtView, state) = built, builtView == view else { return }
+    states[hash] = state
+    built = nil
+  }
+
+  /// Re-executes a block on its parent and compares everything the header commits to.
+  mutating func validate(_ block: Block, hash: Digest) -> Validation {
+    if state(of: hash) != nil { return .valid }
+    guard let parent = state(of: block.header.parentHash) else { return .notYet }
+    var transactions: [SignedTransaction] = []
+    for envelope in block.body.transactions {
+      do throws(WireError) {
+        transactions.append(try SignedTransaction(envelope))
+      } catch {
+        return .invalid("a transaction is malformed: \(error)")
+      }
+    }
+    do throws(ExecutionError) {
+      let executed = try parent.executing(transactions, in: BlockContext(block.header))
+      guard executed.outcomes == block.body.outcomes else { return .invalid("the outcomes differ from execution's") }
+      guard executed.state.root == block.header.stateRoot else {
+        return .invalid("the state root is \(block.header.stateRoot), execution gives \(executed.state.root)")
+      }
+      states[hash] = executed.state
+      return .valid
+    } catch {
+      return .invalid("\(error)")
+    }
+  }
+
+  /// Takes a segment as final. Blocks not executed before are executed now.
+  /// - Returns: why this node must stop, if its own execution disagrees with a quorum's.
+  mutating func finalize(_ segment: LedgerSegment) -> String? {
+    for block in segment.blocks {
+      let hash = block.hash
+      if case .invalid(let reason) = validate(block, hash: hash) {
+        return "block \(block.header.height) is final and this member's execution disagrees: \(reason)"
+      }
+      guard let state = state(of: hash) else { return "block \(block.header.height) does not continue this ledger" }
+      final = state
+      finalHash = hash
+    }
+    let height = final.height
+    states = states.filter { $0.value.height > height }
+    return nil
+  }
+}
+
+extension BlockContext {
+  init(_ header: BlockHeader) {
+    self.init(
+      height: header.height, time: header.time, leader: Int(header.leader), parentHash: header.parentHash)
+  }
+}
