@@ -103,13 +103,13 @@ extension CustomerCore {
     let plan = purchases[index].plan
     let session = EnclaveSession(
       activation: id, terms: plan.terms, order: order, confirmation: confirmation, edge: edge,
-      application: configuration.hostPort, handle: UInt32(index), down: plan.down)
+      host: configuration.hostPort, down: plan.down)
     ask(index, ActorAddress(.enclave, plan.enclave), .openSession(session), &turn)
   }
 
   /// Sends what a live source would have sent by now, at the planned rate, between the first and the last epoch.
   mutating func sendTraffic(_ index: Int, _ turn: inout Turn) {
-    guard case .serving(_, let confirmation) = purchases[index].stage else { return }
+    guard case .serving(let id, let confirmation) = purchases[index].stage else { return }
     let plan = purchases[index].plan
     guard let port = configuration.enclavePorts[plan.enclave] else { return }
     let end = confirmation.startAt + plan.terms.metering.epoch * Int64(clamping: plan.epochs)
@@ -121,17 +121,11 @@ extension CustomerCore {
     purchases[index].packetsSent = due
     if batch > 0 {
       let datagram = Datagram(
-        from: configuration.hostPort, to: port, bytes: Self.applicationDatagram(handle: UInt32(index), plan.up))
+        from: configuration.hostPort, to: port,
+        bytes: ApplicationDatagram(activation: id, payloadBytes: plan.up.payloadBytes).bytes)
       turn.add(.transmit(Array(repeating: datagram, count: Int(batch))))
     }
     turn.add(.setTimer(TimerID(Purpose.traffic, UInt64(index)), at: turn.now + Self.trafficInterval))
-  }
-
-  /// Four bytes handle, then a payload that fills the packet to the planned size.
-  private static func applicationDatagram(handle: UInt32, _ traffic: Traffic) -> [UInt8] {
-    let payload = max(0, Int(traffic.packetBytes) - PacketHeader.byteCount)
-    let head = (0..<EnclaveSession.handleBytes).reversed().map { UInt8(truncatingIfNeeded: handle >> UInt32(8 * $0)) }
-    return head + [UInt8](repeating: 0x5A, count: payload)
   }
 
   private mutating func pollWhenOver(
