@@ -70,18 +70,7 @@ public struct ContractCore: RoleCore {
     switch message {
     case .getTerms:
       turn.add(.reply(token, .terms(ContractDescription(terms: configuration.terms, status: status))))
-    case .getQuote(let epochs):
-      let context = configuration.terms.context
-      guard (context.minimumEpochs...context.maximumEpochs).contains(epochs),
-        let escrow = Payout.escrow(configuration.terms, epochs: epochs),
-        let bond = Payout.bond(configuration.terms, epochs: epochs)
-      else {
-        let range = "\(context.minimumEpochs) to \(context.maximumEpochs)"
-        turn.add(.refuse(token, RemoteError(.invalidArgument, "epochs: this contract sells \(range), not \(epochs)")))
-        return
-      }
-      turn.add(
-        .reply(token, .quote(Quote(contract: configuration.terms.id, epochs: epochs, escrow: escrow, bond: bond))))
+    case .getQuote(let epochs): quote(token, epochs, &turn)
     case .getHistory:
       let running = live.values.sorted { $0.activation < $1.activation }
       turn.add(.reply(token, .history((ended + running).suffix(Self.historyLimit))))
@@ -99,6 +88,19 @@ public struct ContractCore: RoleCore {
     default:
       turn.add(.refuse(token, RemoteError(.unimplemented, "a contract answers terms, quote, history, activate, status")))
     }
+  }
+
+  private func quote(_ token: ReplyToken, _ epochs: UInt64, _ turn: inout Turn) {
+    let terms = configuration.terms
+    let (least, most) = (terms.context.minimumEpochs, terms.context.maximumEpochs)
+    guard least <= epochs, epochs <= most, let escrow = try? terms.escrow(epochs: epochs),
+      let bond = try? terms.bond(epochs: epochs)
+    else {
+      let text = "epochs: this contract sells \(least) to \(most), not \(epochs)"
+      turn.add(.refuse(token, RemoteError(.invalidArgument, text)))
+      return
+    }
+    turn.add(.reply(token, .quote(Quote(contract: terms.id, epochs: epochs, escrow: escrow, bond: bond))))
   }
 
   private mutating func activate(_ token: ReplyToken, _ transaction: SignedTransaction, _ turn: inout Turn) {

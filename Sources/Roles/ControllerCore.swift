@@ -70,7 +70,7 @@ public struct ControllerCore: RoleCore {
     address = ActorAddress(.controller, configuration.name)
     follower = LedgerFollower(genesis: configuration.genesis, sources: configuration.validators)
     nonces = NonceSource(seed: configuration.entropy)
-    planner = SlicePlanner(configuration.substrate)
+    planner = SlicePlanner(substrate: configuration.substrate)
     var slices: [SliceRecord] = []
     var confirmations: [UInt64: SignedTransaction] = [:]
     for record in records {

@@ -1,6 +1,8 @@
+import Consensus
 import Ledger
 import Messages
 import Signing
+import Wire
 
 /// The ledger as one member has executed it: the final state, and an overlay per block on top of it that was proposed
 /// or built. States share their structure, so an overlay costs what its block changed.

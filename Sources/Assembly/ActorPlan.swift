@@ -1,0 +1,179 @@
+import Effects
+import Enclave
+import Messages
+import Roles
+import Signing
+import Slicing
+import Topology
+
+/// One actor of a deployment, ready to be made from whatever its store holds.
+public struct ActorPlan: Sendable {
+  public enum Store: Sendable, Hashable {
+    /// The role keeps nothing.
+    case none
+    case records
+    /// Slices and reservations are rows of the controller's database.
+    case controller
+  }
+
+  public let address: ActorAddress
+  public let store: Store
+  /// Local ports whose datagrams this actor gets.
+  public let ports: [DataAddress]
+  /// - Throws: when the records cannot be this actor's; the text says what to do.
+  public let make: @Sendable (_ recovering: [StoredRecord]) throws -> any RoleCore
+
+  init(
+    _ address: ActorAddress, store: Store, ports: [DataAddress] = [],
+    make: @escaping @Sendable (_ recovering: [StoredRecord]) throws -> any RoleCore
+  ) {
+    self.address = address
+    self.store = store
+    self.ports = ports
+    self.make = make
+  }
+}
+
+/// What only the place where actors run can say: keys, randomness, ports and what was launched.
+public struct RuntimeInputs<Keys: Keyring> {
+  public var keyring: Keys
+  /// 32 bytes for an actor, drawn anew for each life (a simulation: from its seed).
+  public var entropy: (ActorAddress) -> [UInt8]
+  /// Per edge: towards the enclaves, and the operator-side endpoint's own.
+  public var edgePorts: [String: EdgePorts]
+  /// Per customer: where its application sends and receives.
+  public var customerPorts: [String: DataAddress]
+  /// Per enclave: what it reported when it was launched.
+  public var enclaves: [String: EnclaveIdentity]
+  /// What the launcher measured.
+  public var measurement: Digest
+  /// Per enclave: launches so far, this one included.
+  public var bootCounts: [String: UInt64]
+
+  public init(
+    keyring: Keys, entropy: @escaping (ActorAddress) -> [UInt8], edgePorts: [String: EdgePorts],
+    customerPorts: [String: DataAddress], enclaves: [String: EnclaveIdentity], measurement: Digest,
+    bootCounts: [String: UInt64]
+  ) {
+    self.keyring = keyring
+    self.entropy = entropy
+    self.edgePorts = edgePorts
+    self.customerPorts = customerPorts
+    self.enclaves = enclaves
+    self.measurement = measurement
+    self.bootCounts = bootCounts
+  }
+}
+
+public struct EdgePorts: Hashable, Sendable {
+  public var network: DataAddress
+  public var endpoint: DataAddress
+
+  public init(network: DataAddress, endpoint: DataAddress) {
+    self.network = network
+    self.endpoint = endpoint
+  }
+}
+
+extension Deployment {
+  /// Every actor but the enclaves, validators first: the order in which they are best started.
+  public func actors<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) throws -> [ActorPlan] {
+    try validators(inputs) + regulators() + edges(inputs) + controllers(inputs) + contractActors() + platforms(inputs)
+      + customers(inputs)
+  }
+
+  private func validators<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) throws -> [ActorPlan] {
+    try genesis.members.enumerated().map { index, member in
+      let configuration = ValidatorCore.Configuration(
+        genesis: genesis, member: MemberIndex(index),
+        key: try inputs.keyring.signingKey(KeyName(.validator, member.name)))
+      return ActorPlan(ActorAddress(.validator, member.name), store: .records) {
+        try ValidatorCore(configuration, recovering: $0)
+      }
+    }
+  }
+
+  private func regulators() -> [ActorPlan] {
+    topology.regulators.map { regulator in
+      let configuration = RegulatorCore.Configuration(
+        name: regulator.name, genesis: genesis, validators: validators(preferring: regulator.name))
+      return ActorPlan(ActorAddress(.regulator, regulator.name), store: .records) {
+        RegulatorCore(configuration, recovering: $0)
+      }
+    }
+  }
+
+  private func controllers<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) throws -> [ActorPlan] {
+    try topology.operators.map { networkOperator in
+      let name = networkOperator.name
+      let address = ActorAddress(.controller, name)
+      let configuration = ControllerCore.Configuration(
+        name: name, genesis: genesis, organisation: keys.organisation(name),
+        key: try inputs.keyring.signingKey(KeyName(.controller, name)), validators: validators(preferring: name),
+        contracts: contracts.filter { $0.reference.operatorName == name }.map(\.terms),
+        substrate: try Slicing.Substrate(networkOperator.substrate),
+        edges: networkOperator.edges.map {
+          ControllerCore.EdgePlace(
+            address: ActorAddress(.edge, $0.name), key: keys[KeyName(.edge, $0.name)], cells: $0.cells,
+            peers: $0.endpoints)
+        },
+        entropy: inputs.entropy(address))
+      return ActorPlan(address, store: .controller) { try ControllerCore(configuration, recovering: $0) }
+    }
+  }
+
+  private func contractActors() -> [ActorPlan] {
+    contracts.map { reference, terms in
+      let configuration = ContractCore.Configuration(
+        genesis: genesis, terms: terms, validator: ActorAddress(.validator, reference.operatorName),
+        owner: ActorAddress(.controller, reference.operatorName))
+      return ActorPlan(.contract(terms.id), store: .none) { _ in ContractCore(configuration) }
+    }
+  }
+
+  private func platforms<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) throws -> [ActorPlan] {
+    var plans: [ActorPlan] = []
+    for customer in topology.customers {
+      for enclave in customer.enclaves {
+        guard let identity = inputs.enclaves[enclave.name] else { continue }
+        let configuration = PlatformCore.Configuration(
+          name: enclave.name, genesis: genesis,
+          platformKey: try inputs.keyring.signingKey(KeyName(.platform, customer.name)),
+          measurement: inputs.measurement, receiptKey: identity.receiptKey,
+          bootCount: inputs.bootCounts[enclave.name] ?? 1)
+        plans.append(
+          ActorPlan(ActorAddress(.platform, enclave.name), store: .none) { _ in PlatformCore(configuration) })
+      }
+    }
+    return plans
+  }
+
+  private func customers<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) throws -> [ActorPlan] {
+    let controllers = topology.operators.map { (keys.organisation($0.name), ActorAddress(.controller, $0.name)) }
+    let edges = topology.operators.flatMap(\.edges).map {
+      (keys[KeyName(.edge, $0.name)], ActorAddress(.edge, $0.name))
+    }
+    return try topology.customers.enumerated().map { index, customer in
+      let address = ActorAddress(.customer, customer.name)
+      let port = inputs.customerPorts[customer.name] ?? .loopback(port: 0)
+      let configuration = CustomerCore.Configuration(
+        name: customer.name, genesis: genesis,
+        treasuryKey: try inputs.keyring.signingKey(KeyName(.treasury, customer.name)),
+        validators: validators(preferring: preferredValidator(ofCustomer: index)),
+        plan: customer.activations.compactMap { planned($0) },
+        controllers: Dictionary(uniqueKeysWithValues: controllers), edges: Dictionary(uniqueKeysWithValues: edges),
+        hostPort: port, enclavePorts: inputs.enclaves.mapValues(\.applicationPort), entropy: inputs.entropy(address))
+      return ActorPlan(address, store: .records, ports: [port]) {
+        try CustomerCore(configuration, recovering: $0)
+      }
+    }
+  }
+
+  private func planned(_ activation: Topology.Activation) -> PlannedActivation? {
+    guard let terms = terms(activation.contract) else { return nil }
+    return PlannedActivation(
+      label: activation.name, terms: terms, at: activation.at, startWithin: activation.startWithin,
+      epochs: activation.epochs, cell: activation.cell, peer: activation.peer, enclave: activation.enclave,
+      up: Traffic(activation.up), down: Traffic(activation.down))
+  }
+}
