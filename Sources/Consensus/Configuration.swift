@@ -54,6 +54,14 @@ public struct ConsensusConfiguration: Sendable {
   public static let viewsAhead: UInt64 = 32
   /// Finalized views whose votes are remembered, so that an equivocation that shows late is still seen.
   public static let viewsRetained: UInt64 = 32
+  /// Open views below the current one of which everything is kept; of older ones that were nullified, the certificate.
+  /// One certificate per view passed without finality is the only thing that grows, at the pace of timeouts.
+  public static let viewsFull: UInt64 = 256
+  /// Certified blocks with transactions that may wait for finality one on the other; further ones are empty, so that a
+  /// segment always fits into a message.
+  public static let fullBlocksNotFinal: UInt64 = 8
+  /// Own finalize votes repeated in one retry.
+  public static let finalizesRepeated: UInt64 = 8
   /// Answers to one member in one ``retryFloor``.
   public static let answersPerInterval = 16
 

@@ -48,6 +48,8 @@ public struct BuildRequest: Hashable, Sendable {
   /// Whether the answer may be ``ConsensusEvent/nothingToBuild(view:)`` when no transaction can be included. False when
   /// an empty block is wanted too: for the heartbeat, or to make the parent final.
   public let mayDecline: Bool
+  /// Too much is certified and not final yet: the block carries no transactions.
+  public let onlyEmpty: Bool
 }
 
 /// A block by its hash, with what the rules ask of a parent.

@@ -1,0 +1,113 @@
+import Messages
+
+/// When to build, when to give up, when to say it again. Timers only wake the core: what is due follows from the time
+/// alone, so a late, early or repeated wake-up changes nothing.
+extension ConsensusCore {
+  /// Since when this view needs a block even if it is empty: the parent should become final, or the heartbeat is due.
+  private var demandedAt: Instant {
+    let heartbeat = enteredAt + configuration.heartbeat
+    return highestCertified > finalized.view ? min(enteredAt + configuration.finalityGrace, heartbeat) : heartbeat
+  }
+
+  /// Since when the leader of this view is waited for. It lies in the future on an idle ledger: nobody is blamed.
+  private var awaitedSince: Instant {
+    var since = demandedAt
+    if let waitingSince { since = min(since, max(waitingSince, enteredAt)) }
+    if let proposal = rounds[view]?.proposal { since = min(since, max(proposal.arrival, enteredAt)) }
+    return since
+  }
+
+  /// Rules 2, 5 and 7 as far as they depend on time; then sets the timers.
+  mutating func pace() {
+    guard isStarted, !isHalted else { return }
+    if mayBuild {
+      if demandedAt <= now {
+        tryBuild(mayDecline: false)
+      } else if waitingSince != nil {
+        tryBuild(mayDecline: true)
+      }
+    }
+    let timeout = pacemaker.timeout(view: view, finalized: finalized.view)
+    if mayNullify, awaitedSince <= now {
+      if awaitedSince + timeout <= now {
+        observe(.timedOut(view: view, leader: leader, after: now - awaitedSince))
+        nullify()
+      } else if leader != me, rounds[view]?.proposal == nil, schedule.isSkipped(in: view) {
+        observe(.skipped(view: view, leader: leader))
+        nullify()
+      }
+    }
+    ask()
+    armTimers(timeout)
+  }
+
+  private mutating func armTimers(_ timeout: Span) {
+    arm(.build, at: mayBuild && demandedAt > now ? demandedAt : nil)
+    arm(.leader, at: mayNullify ? awaitedSince + timeout : nil)
+    if !isUnsettled {
+      retryAt = nil
+    } else if retryAt == nil {
+      retryAt = now + retryInterval
+    }
+    arm(.retry, at: [retryAt, fetching.dueAt, proposalDueAt].compactMap { $0 }.min())
+  }
+
+  private mutating func arm(_ timer: ConsensusTimer, at time: Instant?) {
+    let index = Int(timer.rawValue)
+    guard armed[index] != time else { return }
+    armed[index] = time
+    if let time { emit(.setTimer(timer, at: time)) } else { emit(.cancelTimer(timer)) }
+  }
+
+  var retryInterval: Span {
+    let half = pacemaker.timeout(view: view, finalized: finalized.view) / 2
+    return min(max(configuration.retryFloor, half), max(configuration.retryCap, configuration.retryFloor))
+  }
+
+  /// Whether anything is worth repeating. On an idle ledger nothing is, so nothing is sent.
+  private var isUnsettled: Bool {
+    if highestCertified > finalized.view || unapplied != nil || !fetching.isEmpty { return true }
+    guard let round = rounds[view] else { return false }
+    return round.own.notarize != nil || round.own.nullify != nil || round.proposal != nil
+  }
+
+  /// Says again what is not settled. Whoever is further on answers with what is missing here.
+  mutating func retry() {
+    retryAt = now + retryInterval
+    if let round = rounds[view] {
+      if let notarize = round.own.notarize {
+        if leader == me, let proposal = round.proposal?.proposal {
+          emit(.broadcast(.proposal(proposal)))
+        } else {
+          emit(.broadcast(.vote(notarize)))
+        }
+      }
+      if let nullify = round.own.nullify {
+        emit(.broadcast(.vote(nullify)))
+        if let entry { emit(.broadcast(.certificate(entry))) }
+      }
+      if let hash = round.proposal?.hash, tree[hash]?.execution == .notYet { tree.setExecution(.notAsked, of: hash) }
+    }
+    repeatCertified()
+    for target in unexecuted {
+      guard let hash = rounds[target]?.certifiedHash, tree[hash]?.execution == .notYet else { continue }
+      tree.setExecution(.notAsked, of: hash)
+    }
+    if unapplied != nil { catchUp(asking: nil) }
+  }
+
+  /// Own finalize votes of the views that are certified and not final, and the highest certificate among them for those
+  /// who missed it.
+  private mutating func repeatCertified() {
+    guard highestCertified > finalized.view else { return }
+    if rounds[view]?.own.nullify == nil || entry?.view != highestCertified,
+      let certificate = rounds[highestCertified]?.certified
+    {
+      emit(.broadcast(.certificate(certificate)))
+    }
+    let lowest = max(finalized.view + 1, view - min(view, ConsensusConfiguration.finalizesRepeated))
+    for target in lowest...max(lowest, view) {
+      if let finalize = rounds[target]?.own.finalize { emit(.broadcast(.vote(finalize))) }
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import Messages
+import Signing
+
+/// Rule 3 up to the vote, and the execution of what others certified.
+extension ConsensusCore {
+  /// Has certified blocks executed, parents first: the state under the next proposal must be there when it comes.
+  mutating func executeCertified() {
+    for target in unexecuted {
+      guard target > finalized.view, let hash = rounds[target]?.certifiedHash, let node = tree[hash] else { continue }
+      let header = node.block.header
+      guard let parent = reference(header.parentHash) else {
+        // Below the final view there is no parent to be had: this block lost.
+        if header.parentView > finalized.view { fetch(header.parentHash, view: header.parentView, from: nil) }
+        continue
+      }
+      guard isExecuted(header.parentHash), node.execution == .notAsked else { continue }
+      if let fault = fault(of: header, after: parent) { return disagree(hash, fault) }
+      askToExecute(node)
+    }
+  }
+
+  private mutating func askToExecute(_ node: BlockTree.Node) {
+    tree.setExecution(.asked, of: node.hash)
+    emit(.validate(node.block, hash: node.hash))
+  }
+
+  mutating func validated(_ hash: Digest, _ validation: Validation) {
+    guard let node = tree[hash] else { return }
+    let target = node.block.header.view
+    let isCertified = rounds[target]?.certifiedHash == hash
+    switch validation {
+    case .valid:
+      tree.setExecution(.valid, of: hash)
+      unexecuted.removeAll { $0 == target && isCertified }
+    case .notYet:
+      tree.setExecution(.notYet, of: hash)
+    case .invalid(let reason):
+      tree.setExecution(.invalid(reason), of: hash)
+      if isCertified { disagree(hash, reason) }
+    }
+  }
+
+  /// Votes for the proposal of the current view, or against it, or finds out what is missing to tell.
+  mutating func considerProposal() {
+    guard let first = rounds[view]?.proposal, mayNotarize else { return }
+    let header = first.proposal.block.header
+    guard header.isWellFormed else { return refuse(first, "malformed header", isProof: true) }
+    guard header.parentView > finalized.view || header.parentHash == finalized.hash else {
+      // Its certificates skip a final view, so more than f members are faulty. This leader need not be one of them.
+      return refuse(first, "does not descend from the final block", isProof: false)
+    }
+    guard let parent = reference(header.parentHash) else {
+      fetch(header.parentHash, view: header.parentView, from: header.leader)
+      return wait(.parentMissing)
+    }
+    if let fault = fault(of: header, after: parent) { return refuse(first, fault, isProof: true) }
+    if let gap = missingNullifications(after: header.parentView, before: view) {
+      fetchCertificates(gap, from: header.leader)
+      return wait(.nullificationsMissing)
+    }
+    guard header.time <= now + configuration.maximumAhead else { return wait(.timeAhead) }
+    let behind = max(configuration.maximumBehind, pacemaker.timeout(view: view, finalized: finalized.view))
+    guard header.time + behind >= first.arrival else { return wait(.timeBehind) }
+    guard isExecuted(header.parentHash), let node = tree[first.hash] else { return wait(.notExecutable) }
+    switch node.execution {
+    case .notAsked: askToExecute(node)
+    case .asked: break
+    case .notYet: wait(.notExecutable)
+    case .valid: notarize(first)
+    case .invalid(let reason): refuse(first, reason, isProof: true)
+    }
+  }
+
+  /// What anyone can see to be wrong with a header beside its parent's.
+  private func fault(of header: BlockHeader, after parent: BlockReference) -> String? {
+    if !header.isWellFormed { return "malformed header" }
+    if header.parentView != parent.view { return "view of the parent: \(header.parentView), not \(parent.view)" }
+    if header.height != parent.height + 1 { return "height \(header.height) after \(parent.height)" }
+    if header.time <= parent.time { return "time \(header.time) not after its parent's \(parent.time)" }
+    if header.leader != schedule.leader(of: header.view) { return "leader \(header.leader) out of turn" }
+    return nil
+  }
+
+  /// Invalid for ever: nullify at once and keep the proof.
+  private mutating func refuse(_ first: Round.FirstProposal, _ reason: String, isProof: Bool) {
+    guard mayNullify else { return }
+    observe(.refused(view: view, leader: leader, reason: reason))
+    if isProof { emit(.evidence(.invalidProposal(first.proposal, reason: reason))) }
+    nullify()
+  }
+
+  private mutating func wait(_ reason: ConsensusObservation.WaitingReason) {
+    let observation = ConsensusObservation.waiting(view: view, reason)
+    guard lastWaiting != observation else { return }
+    lastWaiting = observation
+    observe(observation)
+  }
+
+  /// The views strictly between two that this member holds no nullification of, as one range, oldest first.
+  private func missingNullifications(after parent: View, before child: View) -> ClosedRange<View>? {
+    // The header itself carried the latest ones and they are held by now.
+    guard child - parent - 1 > UInt64(BlockHeader.maximumSkipped) else { return nil }
+    let last = child - 1 - UInt64(BlockHeader.maximumSkipped)
+    guard let first = (parent + 1...last).first(where: { rounds[$0]?.nullification == nil }) else { return nil }
+    return first...min(last, first + UInt64(ConsensusMessage.maximumCertificates) / 2)
+  }
+
+  /// When a proposal that lies in the future may be looked at again.
+  var proposalDueAt: Instant? {
+    guard let header = rounds[view]?.proposal?.proposal.block.header, mayNotarize,
+      header.time > now + configuration.maximumAhead
+    else { return nil }
+    return header.time - configuration.maximumAhead
+  }
+}
