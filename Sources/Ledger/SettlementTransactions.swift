@@ -12,11 +12,16 @@ extension BlockExecution {
     try require(
       signer(of: byCustomer) == .role(activation.customer, .treasury)
         && signer(of: byOperator) == .role(activation.operatorID, .controller), orElse: .permissionDenied)
-    guard let reservation = activation.reservation, let deadline = activation.deadline else {
+    guard var reservation = activation.reservation, let deadline = activation.deadline else {
       throw .code(.failedPrecondition)
     }
     try require(deadline > passedBefore, orElse: .deadlinePassed)
     if let record = agreement.record { try check(record, of: activation, reservation) }
+    let delivered = agreement.record.map { $0.epoch + 1 } ?? 0
+    if reservation.cause == nil, context.time < reservation.endsAt, delivered < reservation.epochs {
+      // Neither side's doing alone, and it costs neither anything: the agreement deletes what is left of the booking.
+      reservation.cause = .deleteRequested
+    }
     try settle(activation, reservation, by: agreement.record, .agreed)
   }
 

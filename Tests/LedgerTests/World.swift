@@ -1,0 +1,243 @@
+import FixtureSupport
+import Ledger
+import Messages
+import Signing
+import Testing
+
+/// A small consortium and its ledger, driven block by block. Signatures are the simulator's: the ledger never looks
+/// at them, and tests of real ones are elsewhere.
+struct World {
+  /// Everyone who signs something, by name; the key of a name is always the same.
+  static func key(_ name: String) -> SigningKey {
+    do {
+      return try SigningKey(seed: Digest(hashing: Array(name.utf8)).bytes, scheme: .simulated)
+    } catch {
+      preconditionFailure("no memory for the key of \(name)")
+    }
+  }
+
+  static func organisation(_ name: String) -> OrganisationID { OrganisationID(key(name).publicKey) }
+
+  static let measurement = Digest(hashing: [1, 2, 3])
+  static let start = Instant(nanoseconds: 1_700_000_000_000_000_000)
+  static let credit: Amount = 1_000_000
+
+  let genesis: Genesis
+  var state: LedgerState
+  var last: ExecutedBlock?
+  var tip: Digest
+  /// What a shell would store: everything that left the state.
+  var archive: [ArchivedActivation] = []
+  private var nonce: UInt64 = 0
+
+  /// - Parameter operators: how many members lead; as many vote, plus one regulator.
+  init(operators: Int = 4, parameters: NetworkParameters = .standard, credit: Amount = credit) throws {
+    genesis = World.genesis(operators: operators, parameters: parameters, credit: credit)
+    state = try LedgerState(genesis: genesis)
+    tip = genesis.networkID
+  }
+
+  static func genesis(operators: Int, parameters: NetworkParameters, credit: Amount) -> Genesis {
+    var organisations: [Organisation] = []
+    var members: [Member] = []
+    for index in 0..<operators {
+      let name = "operator-\(index)"
+      organisations.append(
+        Organisation(
+          id: organisation(name), name: name, kind: .networkOperator, credit: credit,
+          keys: [
+            Enrolment(key: key("\(name) controller").publicKey, role: .controller),
+            Enrolment(key: key("\(name) edge").publicKey, role: .edge),
+          ]))
+      members.append(
+        Member(
+          name: name, key: key("\(name) validator").publicKey, organisation: organisation(name), leads: true))
+    }
+    organisations.append(
+      Organisation(id: organisation("regulator"), name: "regulator", kind: .regulator, credit: 0, keys: []))
+    members.append(
+      Member(
+        name: "regulator", key: key("regulator validator").publicKey, organisation: organisation("regulator"),
+        leads: false))
+    for name in ["hospital", "platoon"] {
+      organisations.append(
+        Organisation(
+          id: organisation(name), name: name, kind: .customer, credit: credit,
+          keys: [
+            Enrolment(key: key("\(name) treasury").publicKey, role: .treasury),
+            Enrolment(key: key("\(name) device").publicKey, role: .device),
+          ]))
+    }
+    return Genesis(
+      salt: [UInt8](repeating: 7, count: Genesis.saltBytes), scheme: .simulated, time: start, parameters: parameters,
+      members: members, organisations: organisations, platformKeys: [key("platform").publicKey])
+  }
+
+  // MARK: Blocks
+
+  mutating func sign(_ action: Action, by name: String, expiry: Height? = nil) -> SignedTransaction {
+    nonce += 1
+    return SignedTransaction(
+      signing: Transaction(nonce: nonce, expiry: expiry ?? state.height + 100, action: action), with: Self.key(name),
+      network: genesis.networkID)
+  }
+
+  /// Executes one block.
+  /// - Parameter leader: members take turns when nil.
+  @discardableResult
+  mutating func block(
+    _ transactions: [SignedTransaction] = [], after span: Span = .milliseconds(500), leader: Int? = nil
+  ) throws -> [TransactionResult] {
+    let executed = try state.executing(transactions, in: next(after: span, leader: leader))
+    try executed.state.audit()
+    state = executed.state
+    last = executed
+    archive += executed.archived
+    tip = Digest(hashing: tip.bytes + state.root.bytes)
+    return executed.outcomes.results
+  }
+
+  func next(after span: Span = .milliseconds(500), leader: Int? = nil) -> BlockContext {
+    let leaders = genesis.members.count(where: \.leads)
+    return BlockContext(
+      height: state.height + 1, time: state.time + span, leader: leader ?? Int(state.height) % leaders,
+      parentHash: tip)
+  }
+
+  /// Signs and executes one transaction in a block of its own.
+  @discardableResult
+  mutating func send(
+    _ action: Action, by name: String, after span: Span = .milliseconds(500)
+  ) throws -> TransactionResult {
+    let signed = sign(action, by: name)
+    return try #require(try block([signed], after: span).first)
+  }
+
+  /// Empty blocks of all leaders in turn until the ledger's time is `instant` and every deadline of then has passed.
+  mutating func advance(to instant: Instant) throws {
+    while state.time < instant { try block(after: min(instant - state.time, .seconds(4))) }
+  }
+
+  mutating func passDeadlines(to instant: Instant) throws {
+    while state.chain.horizon(faults: state.rules.faults) < instant { try block(after: .seconds(4)) }
+  }
+
+  // MARK: A contract and its activation
+
+  static func terms(
+    rules: [Rule] = [lossRule], cap: Amount? = nil, number: UInt64 = 1, serviceTimes: [TimeWindow] = []
+  ) -> ContractTerms {
+    ContractTerms(
+      operatorID: organisation("operator-0"), deploymentNumber: number,
+      service: ServiceTerms(
+        profile: "remote-surgery", guaranteedUp: 1_000_000, guaranteedDown: 1_000_000, maximumUp: 2_000_000,
+        maximumDown: 2_000_000, maximumPacketBytes: 1_400, functionChain: ["upf"], sharing: .shared),
+      rules: rules,
+      context: ContextTerms(
+        serviceTimes: serviceTimes, serviceArea: ["cell-1"], allowedPeers: ["robot"], minimumEpochs: 2,
+        maximumEpochs: 100),
+      money: MoneyTerms(
+        pricePerEpoch: 10, reservationFee: 7, terminationPenalty: 40, inconclusiveShare: 500_000,
+        contestedShare: 250_000, penaltyCap: cap),
+      metering: MeteringTerms(
+        epoch: .seconds(1), grace: .milliseconds(200), maximumTransit: .milliseconds(100),
+        delaySpread: .milliseconds(50), clockErrorBound: .milliseconds(5), histogram: .standard, gated: true,
+        minimumAttestationLevel: .software, allowedMeasurements: [measurement]),
+      deadlines: DeadlineTerms(
+        confirmWithin: .seconds(10), startLead: .seconds(1), settlementWindow: .seconds(20),
+        settleWithin: .seconds(60)))
+  }
+
+  static let lossRule = Rule(
+    metric: .lossRatio, statistic: .value, direction: .up, comparison: .atMost, reference: 10_000, tolerance: 0,
+    window: 1, minimumSamples: 0, penalty: 3)
+
+  /// A deployed contract and a registered enclave, after two blocks.
+  mutating func deploy(_ terms: ContractTerms = terms(), for customer: String = "hospital") throws -> ContractID {
+    if state.height == 0 { try block() }
+    let transactions = [
+      sign(.deployContract(terms), by: "operator-0 controller"),
+      sign(.registerEnclave(evidence(enclave: "\(customer) enclave")), by: "\(customer) device"),
+    ]
+    #expect(try block(transactions) == [.accepted, .accepted])
+    return terms.id
+  }
+
+  /// - Parameter nonce: by default the hash that the next block's parent has.
+  func evidence(
+    enclave: String, nonce: Digest? = nil, platform: String = "platform", bootCount: UInt64 = 1,
+    debugStatus: AttestationEvidence.DebugStatus = .disabled
+  ) -> Envelope {
+    Envelope(
+      signing: AttestationEvidence(
+        nonce: nonce ?? tip, measurement: Self.measurement, receiptKey: Self.key(enclave).publicKey,
+        platform: Self.key(platform).publicKey, bootCount: bootCount, level: .software, debugStatus: debugStatus),
+      with: Self.key(platform), network: genesis.networkID)
+  }
+
+  func order(_ contract: ContractID, epochs: UInt64 = 10, customer: String = "hospital") -> ActivationOrder {
+    ActivationOrder(
+      contract: contract, epochs: epochs, earliestStart: state.time, latestStart: state.time + .seconds(60),
+      cell: "cell-1", peer: "robot", enclaves: [Self.key("\(customer) enclave").publicKey])
+  }
+
+  func confirmation(_ id: ActivationID, startIn lead: Span = .seconds(5)) -> SliceConfirmation {
+    SliceConfirmation(
+      activation: id, planHash: Digest(hashing: [9]), startAt: state.time + lead,
+      edge: Self.key("operator-0 edge").publicKey)
+  }
+
+  /// → REQUESTED
+  mutating func request(_ contract: ContractID, epochs: UInt64 = 10) throws -> ActivationID {
+    let signed = sign(.activate(order(contract, epochs: epochs)), by: "hospital treasury")
+    #expect(try block([signed]) == [.accepted])
+    return ActivationID(signed.id)
+  }
+
+  /// → RESERVED, starting five seconds from now.
+  mutating func reserve(_ contract: ContractID, epochs: UInt64 = 10) throws -> ActivationID {
+    let id = try request(contract, epochs: epochs)
+    #expect(try send(.confirmSlice(confirmation(id)), by: "operator-0 controller") == .accepted)
+    return id
+  }
+
+  // MARK: Records
+
+  /// The record of epoch `met + violated − 1` of an activation of ``terms(rules:cap:number:serviceTimes:)``.
+  func record(
+    _ id: ActivationID, terms: ContractTerms = terms(), met: UInt64, violated: UInt64 = 0, booked: UInt64 = 10
+  ) throws -> JointRecord {
+    var epochs = EpochCounters()
+    epochs.met = met
+    epochs.violated = violated
+    var rule = RuleCounters()
+    rule.met = met
+    rule.violated = violated
+    return JointRecord(
+      activation: id, epoch: met + violated - 1, customerReceipts: .zero, operatorReceipts: .zero, verdicts: [.met],
+      ruleCounters: [rule], epochCounters: epochs, amountDue: try terms.amountDue(epochs),
+      penaltiesDue: try terms.penaltiesDue([rule], bookedEpochs: booked), previous: .zero)
+  }
+
+  func signed(
+    _ record: JointRecord, enclave: String = "hospital enclave", edge: String = "operator-0 edge"
+  ) -> SignedRecord {
+    SignedRecord(
+      byEnclave: Envelope(signing: record, with: Self.key(enclave), network: genesis.networkID),
+      byEdge: Envelope(signing: record, with: Self.key(edge), network: genesis.networkID))
+  }
+
+  func agreement(
+    _ id: ActivationID, _ record: JointRecord?, customer: String = "hospital treasury",
+    operatorKey: String = "operator-0 controller"
+  ) -> Action {
+    let agreement = SettlementAgreement(activation: id, record: record)
+    return .settleAgreed(
+      byCustomer: Envelope(signing: agreement, with: Self.key(customer), network: genesis.networkID),
+      byOperator: Envelope(signing: agreement, with: Self.key(operatorKey), network: genesis.networkID))
+  }
+
+  func ended(_ id: ActivationID) -> ActivationChange? { archive.first { $0.record.id == id }?.record.change }
+
+  func balance(_ name: String) -> Amount { state.balance(of: Self.organisation(name)) ?? 0 }
+}
