@@ -85,7 +85,9 @@ public final class Bus: Sendable {
     let request = outgoing(from: from, to: to, body: body, deadline: deadline)
     let result = await withTaskCancellationHandler {
       await withCheckedContinuation { (continuation: CheckedContinuation<Result<[UInt8], RemoteError>, Never>) in
-        if let error = post(id, request, .caller(continuation)) { return continuation.resume(returning: .failure(error)) }
+        if let error = post(id, request, .caller(continuation)) {
+          return continuation.resume(returning: .failure(error))
+        }
         // A cancellation before the request was queued has found nothing to cancel.
         if Task.isCancelled { _ = queue.post(.cancel(id: id)) }
       }

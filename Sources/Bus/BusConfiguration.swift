@@ -71,6 +71,9 @@ public struct BusLimits: Sendable {
   public var fetchDeadline = Span.seconds(2)
   /// Failed fetches in a row after which the missing messages are given up and reported as a gap.
   public var fetchAttempts = 3
+  /// A publisher announces itself at least every two seconds; one not heard for this long has died or moved, and is
+  /// asked for its position.
+  public var silence = Span.seconds(5)
   /// Messages read from one socket before the next one gets its turn.
   public var messagesPerTurn = 256
 

@@ -20,7 +20,7 @@ public enum BusEndpoint: Hashable, Sendable, CustomStringConvertible {
     } else if text.hasPrefix("tcp://"), let colon = text.lastIndex(of: ":") {
       let host = text[text.index(text.startIndex, offsetBy: "tcp://".count)...].prefix { $0 != ":" }
       let digits = text[text.index(after: colon)...]
-      guard !digits.isEmpty, digits.allSatisfy({ $0.isASCII && $0.isNumber }), let port = UInt16(digits) else { return nil }
+      guard digits.allSatisfy({ $0.isASCII && $0.isNumber }), let port = UInt16(digits) else { return nil }
       guard text == "tcp://\(host):\(digits)" else { return nil }
       self = .tcp(host: String(host), port: port)
     } else {

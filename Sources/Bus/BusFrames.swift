@@ -38,6 +38,9 @@ import Wire
 ///     count   = uint      ; messages wanted at most; 0 asks only for the position
 ///     publication-port = uint ; tcp port of the PUB socket, 0 on other transports
 ///
+/// libzmq hands a message over when its last frame is there and does not bound the number of frames before: an
+/// enrolled peer that never ends a message can make it buffer. Extra frames are thrown away as they are read.
+///
 /// A publisher that has published nothing answers `latest` 0 and `oldest` 1. `fetched` carries consecutive messages
 /// from `first`, which is the larger of `from-sequence` and `oldest`; fewer than wanted when a limit is reached.
 enum BusFrames {
@@ -46,7 +49,6 @@ enum BusFrames {
   static let maximumFrames = 3
   /// A header is small: two addresses and four integers. Longer is malformed.
   static let headerLimits = WireLimits(maximumBytes: 512, maximumStringBytes: 128, maximumItems: 8, maximumDepth: 2)
-  static let maximumHeaderBytes = 512
 
   enum Kind: UInt64 {
     case call = 1
@@ -63,6 +65,8 @@ struct PublicationKey: Hashable, Sendable {
   let publisher: ActorAddress
   let topic: Topic
 
+  private static let maximumFrameBytes = 128
+
   /// The first frame of its messages. The zero ends the name, so no key is a prefix of another.
   var frame: [UInt8] { Array(publisher.description.utf8) + [0, topic.rawValue] }
 
@@ -72,7 +76,8 @@ struct PublicationKey: Hashable, Sendable {
   }
 
   init?(frame: [UInt8]) {
-    guard frame.count > 2, frame.count <= 128, frame[frame.count - 2] == 0, let topic = Topic(rawValue: frame[frame.count - 1]),
+    guard frame.count > 2, frame.count <= Self.maximumFrameBytes, frame[frame.count - 2] == 0,
+      let topic = Topic(rawValue: frame[frame.count - 1]),
       let text = String(validating: frame.dropLast(2), as: UTF8.self), let publisher = ActorAddress(text)
     else { return nil }
     self.init(publisher: publisher, topic: topic)

@@ -7,9 +7,10 @@ func systemReason(_ code: Int32 = zmq_errno()) -> String {
   return unsafe String(cString: text)
 }
 
-/// A libzmq context. Terminated once, by the socket thread, after its sockets are closed.
+/// A libzmq context. Every socket keeps it alive; it is terminated on the socket thread when all are closed.
 @safe final class SocketContext {
   fileprivate let handle: UnsafeMutableRawPointer
+  private var isOpen = true
 
   init() throws(BusError) {
     guard let handle = unsafe zmq_ctx_new() else { throw .system("zmq_ctx_new: \(systemReason())") }
@@ -20,8 +21,12 @@ func systemReason(_ code: Int32 = zmq_errno()) -> String {
 
   /// Waits until every socket's lingering messages have left or their time is over.
   func terminate() {
+    guard isOpen else { return }
+    isOpen = false
     while unsafe zmq_ctx_term(handle) != 0, zmq_errno() == EINTR {}
   }
+
+  deinit { terminate() }
 }
 
 /// One libzmq socket. Used and closed on the socket thread only.
@@ -41,9 +46,10 @@ func systemReason(_ code: Int32 = zmq_errno()) -> String {
   }
 
   let kind: Kind
+  private let context: SocketContext
   private let handle: UnsafeMutableRawPointer
   private var part = zmq_msg_t()
-  private(set) var isOpen = true
+  private var isOpen = true
 
   init(_ context: SocketContext, _ kind: Kind) throws(BusError) {
     let type =
@@ -56,7 +62,10 @@ func systemReason(_ code: Int32 = zmq_errno()) -> String {
     guard let handle = unsafe zmq_socket(context.handle, type) else { throw .system("zmq_socket: \(systemReason())") }
     unsafe self.handle = handle
     self.kind = kind
+    self.context = context
   }
+
+  deinit { close() }
 
   func close() {
     guard isOpen else { return }

@@ -14,7 +14,7 @@ final class SocketFile {
   init(claiming path: String) throws(BusError) {
     self.path = path
     descriptor = try Self.lock(path)
-    guard !Self.answers(path) else {
+    guard !Self.answers(path), !Self.answers(path + BusEndpoint.publicationSuffix) else {
       removeLock()
       throw .addressInUse(.ipc(path: path))
     }

@@ -26,9 +26,6 @@ struct Subscription {
 }
 
 extension Switchboard {
-  /// A publisher announces itself at least every ``Announcing/maximumMs``; one that missed two has moved or died.
-  static let silenceMs: Int64 = 5_000
-
   // MARK: Publishing
 
   func publish(_ key: PublicationKey, _ body: [UInt8]) {
@@ -37,7 +34,8 @@ extension Switchboard {
     let sequence = outlets[key, default: Outlet(key)].append(body, limits: configuration.limits)
     guard let outlet = outlets[key] else { return }
     counters.published += 1
-    broadcast(outlet, PublicationHeader(isAnnouncement: false, incarnation: outlet.incarnation, sequence: sequence), body)
+    let header = PublicationHeader(isAnnouncement: false, incarnation: outlet.incarnation, sequence: sequence)
+    broadcast(outlet, header, body)
     if !announcing.isSet || announcing.intervalMs > Announcing.firstMs {
       scheduleAnnouncement(afterMs: Announcing.firstMs, .now())
     }
@@ -101,7 +99,7 @@ extension Switchboard {
     subscriptionsOfKey[key] = others + [lastSubscription]
     if !isWatching {
       isWatching = true
-      deadlines.add(.watch, at: .now().advanced(by: .milliseconds(Self.silenceMs)))
+      deadlines.add(.watch, at: .now().advanced(by: configuration.limits.silence))
     }
     advance(lastSubscription)
   }
@@ -219,12 +217,12 @@ extension Switchboard {
   func watch(_ now: MonotonicInstant) {
     for number in subscriptions.keys.sorted() {
       guard let subscription = subscriptions[number],
-        now.nanoseconds(since: subscription.lastHeard) >= UInt64(Self.silenceMs) * 1_000_000
+        now.nanoseconds(since: subscription.lastHeard) >= UInt64(configuration.limits.silence.nanoseconds)
       else { continue }
       subscriptions[number]?.stream.silenceNoticed()
       advance(number)
     }
-    deadlines.add(.watch, at: now.advanced(by: .milliseconds(Self.silenceMs)))
+    deadlines.add(.watch, at: now.advanced(by: configuration.limits.silence))
   }
 
   private func note(_ effect: SubscriptionStream.Effect?) {

@@ -33,7 +33,9 @@ extension Switchboard {
   /// Sends what waits for a peer, oldest first, until its connection takes no more.
   func flush(_ peer: Int, _ now: MonotonicInstant) {
     while let queued = peers[peer].queue.first {
-      if pending[queued.id] != nil, !transmit(queued.id, queued.request, peer, now), pending[queued.id] != nil { return }
+      let isWaiting = pending[queued.id] != nil && !transmit(queued.id, queued.request, peer, now)
+      // A request that has just expired waits no more.
+      if isWaiting, pending[queued.id] != nil { return }
       peers[peer].queue.popFirst()
     }
   }
@@ -93,7 +95,8 @@ extension Switchboard {
   func receiveAnswer(_ peer: Int) -> Bool {
     let maximum = configuration.limits.maximumBodyBytes + SocketOptions.headerRoomBytes
     guard let message = peers[peer].requests.receive(maximumFrames: 2, maximumFrameBytes: maximum) else { return false }
-    guard !message.isMalformed, message.frames.count == 2, let header = try? AnswerHeader(frame: message.frames[0]) else {
+    guard !message.isMalformed, message.frames.count == 2, let header = try? AnswerHeader(frame: message.frames[0])
+    else {
       counters.malformed += 1
       return true
     }
@@ -128,7 +131,8 @@ extension Switchboard {
       let message = listener.requests.receive(
         maximumFrames: BusFrames.maximumFrames, maximumFrameBytes: limits.maximumBodyBytes)
     else { return false }
-    guard !message.isMalformed, message.frames.count == 3, let header = try? CallHeader(frame: message.frames[1]) else {
+    guard !message.isMalformed, message.frames.count == 3, let header = try? CallHeader(frame: message.frames[1])
+    else {
       counters.malformed += 1
       return true
     }

@@ -48,14 +48,9 @@ final class Switchboard {
     self.queue = queue
     let context = try SocketContext()
     self.context = context
-    do throws(BusError) {
-      authenticator = try Authenticator(context, admissions: configuration.admissions)
-      listeners = [try Listener.local(context, configuration)]
-      peers = [try Peer.local(context, configuration)]
-    } catch {
-      // Sockets of a failed start are not closed one by one: a process that cannot open three sockets ends.
-      throw error
-    }
+    authenticator = try Authenticator(context, admissions: configuration.admissions)
+    listeners = [try Listener.local(context, configuration)]
+    peers = [try Peer.local(context, configuration)]
   }
 
   // MARK: The loop
@@ -237,8 +232,8 @@ final class Switchboard {
     for id in pending.keys.sorted() { cancelRequest(id) }
     for mailbox in mailboxes.values { mailbox.close() }
     for command in leftOver { abandon(command) }
-    let sockets = listeners.flatMap { [$0.requests, $0.publications] } + peers.flatMap { [$0.requests, $0.publications] }
-    for socket in sockets {
+    let serving = listeners.flatMap { [$0.requests, $0.publications] }
+    for socket in serving + peers.flatMap({ [$0.requests, $0.publications] }) {
       try? socket.set(ZMQ_LINGER, configuration.socketOptions.flushMs)
       socket.close()
     }

@@ -46,7 +46,9 @@ private final class Stranger {
 
 @Suite(.serialized, .timeLimit(.minutes(1)))
 struct HostileFrameTests {
-  private static let good = CallHeader(kind: .call, id: 1, from: alpha, to: beta, budgetNanoseconds: 30_000_000_000).frame
+  private static let good = CallHeader(
+    kind: .call, id: 1, from: alpha, to: beta, budgetNanoseconds: 30_000_000_000
+  ).frame
 
   @Test(arguments: 1...3)
   func `garbage is refused, counted, and harms nobody`(seed: UInt64) async throws {
@@ -92,19 +94,22 @@ struct HostileFrameTests {
     let fits = [UInt8](repeating: 1, count: 1_024)
     #expect(try await large.request(from: alpha, to: beta, body: fits, deadline: .seconds(20)) == fits)
     // A little too long: told. Far too long: libzmq cuts the connection, and the next request makes a new one.
-    #expect(await failure { () async throws(RemoteError) in
-      try await large.request(from: alpha, to: beta, body: fits + [1], deadline: .seconds(20))
-    } == .invalidArgument)
-    #expect(await failure { () async throws(RemoteError) in
-      let huge = [UInt8](repeating: 1, count: 200_000)
-      return try await large.request(from: alpha, to: beta, body: huge, deadline: .milliseconds(300))
-    } != nil)
+    #expect(
+      await failure { () async throws(RemoteError) in
+        try await large.request(from: alpha, to: beta, body: fits + [1], deadline: .seconds(20))
+      } == .invalidArgument)
+    #expect(
+      await failure { () async throws(RemoteError) in
+        let huge = [UInt8](repeating: 1, count: 200_000)
+        return try await large.request(from: alpha, to: beta, body: huge, deadline: .milliseconds(300))
+      } != nil)
     #expect(try await large.request(from: alpha, to: beta, body: fits, deadline: .seconds(20)) == fits)
     #expect(await small.counters().oversize == 1)
     // Our own limit is told before anything leaves.
-    #expect(await failure { () async throws(RemoteError) in
-      try await small.request(from: alpha, to: beta, body: fits + [1], deadline: .seconds(20))
-    } == .invalidArgument)
+    #expect(
+      await failure { () async throws(RemoteError) in
+        try await small.request(from: alpha, to: beta, body: fits + [1], deadline: .seconds(20))
+      } == .invalidArgument)
     await large.shutdown()
     await small.shutdown()
     await service.value
@@ -132,7 +137,9 @@ struct HostileFrameTests {
     await liar.send([identity, [0xFF], []])
     await liar.send([identity, AnswerHeader(isError: true, id: own).frame, [0xFF]])
     await liar.send([identity, AnswerHeader(isError: false, id: own).frame, [1]])
-    guard case .response(5, .success([1]))? = await mailbox.nextBatch(max: 1)?.first else { return #expect(Bool(false)) }
+    guard case .response(5, .success([1]))? = await mailbox.nextBatch(max: 1)?.first else {
+      return #expect(Bool(false))
+    }
     bus.reply(ticket, .success([7]))
     #expect(try await honest == [7])
     let counters = await bus.counters()
@@ -142,7 +149,8 @@ struct HostileFrameTests {
     try await bus.subscribe(alpha, to: beta, topic: .ledger)
     let fetch = await liar.receive()
     let position = FetchedMessages(incarnation: 3, publicationPort: 0, oldest: 1, latest: 0, first: 1, bodies: [])
-    await liar.send([fetch[0], AnswerHeader(isError: false, id: try CallHeader(frame: fetch[1]).id).frame, position.encoded])
+    let positionHeader = AnswerHeader(isError: false, id: try CallHeader(frame: fetch[1]).id)
+    await liar.send([fetch[0], positionHeader.frame, position.encoded])
     let key = PublicationKey(publisher: beta, topic: .ledger).frame
     let header = PublicationHeader(isAnnouncement: false, incarnation: 3, sequence: 1).frame
     // The subscription reaches a PUB socket in its own time: repeat until it has.

@@ -31,9 +31,10 @@ struct LifecycleTests {
     // Nothing hangs or traps afterwards.
     bus.reply(ticket, .success([]))
     #expect(await failure { () async throws(BusError) in try await bus.bind(.ipc(path: path)) } == .closed)
-    #expect(await failure { () async throws(RemoteError) in
-      try await bus.request(from: alpha, to: beta, body: [], deadline: .seconds(50))
-    } == .cancelled)
+    #expect(
+      await failure { () async throws(RemoteError) in
+        try await bus.request(from: alpha, to: beta, body: [], deadline: .seconds(50))
+      } == .cancelled)
     #expect(await bus.counters().requestsDelivered == 1)
   }
 
@@ -53,9 +54,10 @@ struct LifecycleTests {
     let path = freshPath()
     let (first, second) = (try Bus(), try Bus())
     try await first.bind(.ipc(path: path))
-    #expect(await failure { () async throws(BusError) in
-      try await second.bind(.ipc(path: path))
-    } == .addressInUse(.ipc(path: path)))
+    #expect(
+      await failure { () async throws(BusError) in
+        try await second.bind(.ipc(path: path))
+      } == .addressInUse(.ipc(path: path)))
     // The owner still serves.
     let service = echo(try await first.register(beta, mailboxCapacity: 4), on: first)
     try await second.route(beta, to: .ipc(path: path))
@@ -75,9 +77,10 @@ struct LifecycleTests {
     let path = freshPath()
     let foreign = try ForeignSocket(path)
     let bus = try Bus()
-    #expect(await failure { () async throws(BusError) in
-      try await bus.bind(.ipc(path: path))
-    } == .addressInUse(.ipc(path: path)))
+    #expect(
+      await failure { () async throws(BusError) in
+        try await bus.bind(.ipc(path: path))
+      } == .addressInUse(.ipc(path: path)))
     #expect(FileManager.default.fileExists(atPath: path))
     #expect(!FileManager.default.fileExists(atPath: path + ".lock"))
     foreign.close()
@@ -99,9 +102,10 @@ struct LifecycleTests {
     #expect(await failure { () async throws(BusError) in try await bare.bind(tcp) } == .needsKeys(tcp))
     #expect(await failure { () async throws(BusError) in try await bare.route(beta, to: tcp) } == .needsKeys(tcp))
     _ = try await bus.register(alpha, mailboxCapacity: 1)
-    #expect(await failure { () async throws(BusError) in
-      try await bus.register(alpha, mailboxCapacity: 1)
-    } == .alreadyRegistered(alpha))
+    #expect(
+      await failure { () async throws(BusError) in
+        try await bus.register(alpha, mailboxCapacity: 1)
+      } == .alreadyRegistered(alpha))
     await bus.shutdown()
     await bare.shutdown()
   }

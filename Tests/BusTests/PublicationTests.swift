@@ -118,6 +118,30 @@ struct PublicationTests {
     await first.shutdown()
   }
 
+  @Test func `a publisher that comes back publishing on another port is found`() async throws {
+    let (ownKeys, keys) = (try CurveKeyPair.generate(), try CurveKeyPair.generate())
+    var impatient = BusConfiguration(keys: ownKeys)
+    impatient.limits.silence = .milliseconds(200)
+    let first = try Bus(configuration: impatient)
+    let subscriber = try await first.register(alpha, mailboxCapacity: 64)
+    var endpoint = BusEndpoint.tcp(host: "127.0.0.1", port: 0)
+    for life in 0..<2 {
+      let admission = Admission(ownKeys.publicKey, as: [alpha])
+      let second = try Bus(configuration: BusConfiguration(keys: keys, admissions: [admission]))
+      endpoint = try await second.bind(endpoint)
+      let publisher = try await second.register(beta, mailboxCapacity: 4)
+      if life == 0 {
+        try await first.route(beta, to: endpoint, serverKey: keys.publicKey)
+        try await first.subscribe(alpha, to: beta, topic: .consensus)
+      }
+      try second.publish(from: publisher, topic: .consensus, body: body(life))
+      #expect(await publications(subscriber) { $0.count == 1 }.map(\.number) == [life])
+      await second.shutdown()
+    }
+    #expect(await first.counters().publisherRestarts == 1)
+    await first.shutdown()
+  }
+
   @Test func `a publisher that moved is followed to its new place`() async throws {
     let (here, old, new) = (try Bus(), try Bus(), try Bus())
     let subscriber = try await here.register(alpha, mailboxCapacity: 64)
@@ -137,9 +161,10 @@ struct PublicationTests {
 
   @Test func `only what is registered can subscribe, and once is enough`() async throws {
     let bus = try Bus()
-    #expect(await failure { () async throws(BusError) in
-      try await bus.subscribe(alpha, to: beta, topic: .ledger)
-    } == .notRegistered(alpha))
+    #expect(
+      await failure { () async throws(BusError) in
+        try await bus.subscribe(alpha, to: beta, topic: .ledger)
+      } == .notRegistered(alpha))
     let subscriber = try await bus.register(alpha, mailboxCapacity: 64)
     try await bus.subscribe(alpha, to: beta, topic: .ledger)
     try await bus.subscribe(alpha, to: beta, topic: .ledger)

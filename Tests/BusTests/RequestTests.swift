@@ -82,21 +82,24 @@ struct RequestTests {
   @Test(arguments: Transport.allCases)
   func `an actor that is not there is not found`(transport: Transport) async throws {
     let link = try await Link.make(transport)
-    #expect(await failure { () async throws(RemoteError) in
-      try await link.first.request(from: alpha, to: beta, body: [], deadline: .seconds(20))
-    } == .notFound)
-    #expect(await failure { () async throws(RemoteError) in
-      try await link.first.request(from: alpha, to: gamma, body: [], deadline: .seconds(20))
-    } == .notFound)
+    #expect(
+      await failure { () async throws(RemoteError) in
+        try await link.first.request(from: alpha, to: beta, body: [], deadline: .seconds(20))
+      } == .notFound)
+    #expect(
+      await failure { () async throws(RemoteError) in
+        try await link.first.request(from: alpha, to: gamma, body: [], deadline: .seconds(20))
+      } == .notFound)
     await link.shutdown()
   }
 
   @Test func `silence ends at the deadline and a late reply is dropped`() async throws {
     let link = try await Link.make(.ipc)
     let asked = try await link.second.register(beta, mailboxCapacity: 4)
-    #expect(await failure { () async throws(RemoteError) in
-      try await link.first.request(from: alpha, to: beta, body: [], deadline: .milliseconds(400))
-    } == .deadlineExceeded)
+    #expect(
+      await failure { () async throws(RemoteError) in
+        try await link.first.request(from: alpha, to: beta, body: [], deadline: .milliseconds(400))
+      } == .deadlineExceeded)
     guard case .request(let ticket, _, _)? = await asked.nextBatch(max: 1)?.first else { return #expect(Bool(false)) }
     link.second.reply(ticket, .success([]))
     let (first, second) = (await link.first.counters(), await link.second.counters())
@@ -109,9 +112,10 @@ struct RequestTests {
   @Test func `an unreachable peer is unavailable at the deadline`() async throws {
     let bus = try Bus()
     try await bus.route(beta, to: .ipc(path: freshPath()))
-    #expect(await failure { () async throws(RemoteError) in
-      try await bus.request(from: alpha, to: beta, body: [], deadline: .milliseconds(50))
-    } == .unavailable)
+    #expect(
+      await failure { () async throws(RemoteError) in
+        try await bus.request(from: alpha, to: beta, body: [], deadline: .milliseconds(50))
+      } == .unavailable)
     await bus.shutdown()
   }
 
@@ -169,7 +173,9 @@ struct RequestTests {
     let asker = try await link.first.register(alpha, mailboxCapacity: 3)
     for index in 0..<3 { try link.first.send(UInt64(index), from: asker, to: beta, body: [], deadline: .seconds(30)) }
     // A fourth has no place reserved for its answer.
-    #expect(throws: RemoteError.self) { try link.first.send(3, from: asker, to: beta, body: [], deadline: .seconds(30)) }
+    #expect(throws: RemoteError.self) {
+      try link.first.send(3, from: asker, to: beta, body: [], deadline: .seconds(30))
+    }
     guard case .response(2, .failure(let error))? = await asker.nextBatch(max: 1)?.first else {
       return #expect(Bool(false))
     }

@@ -40,9 +40,10 @@ struct SecurityTests {
     #expect(try await client.request(from: alpha, to: beta, body: [1], deadline: .seconds(20)) == [1])
     let contract = ActorAddress(.contract, "any")
     #expect(try await client.request(from: contract, to: beta, body: [2], deadline: .seconds(20)) == [2])
-    #expect(await failure { () async throws(RemoteError) in
-      try await client.request(from: gamma, to: beta, body: [3], deadline: .seconds(20))
-    } == .permissionDenied)
+    #expect(
+      await failure { () async throws(RemoteError) in
+        try await client.request(from: gamma, to: beta, body: [3], deadline: .seconds(20))
+      } == .permissionDenied)
     let counters = await site.server.counters()
     #expect(counters.refusedClaims == 1 && counters.requestsDelivered == 2)
     await site.end(client)
@@ -51,9 +52,10 @@ struct SecurityTests {
   @Test func `a key that is not enrolled gets no connection`() async throws {
     let site = try await Site.make()
     let stranger = try await site.client(try CurveKeyPair.generate())
-    #expect(await failure { () async throws(RemoteError) in
-      try await stranger.request(from: alpha, to: beta, body: [], deadline: .seconds(1))
-    } == .unavailable)
+    #expect(
+      await failure { () async throws(RemoteError) in
+        try await stranger.request(from: alpha, to: beta, body: [], deadline: .seconds(1))
+      } == .unavailable)
     #expect(await site.server.counters().refusedKeys >= 1)
     #expect(await site.server.counters().requestsDelivered == 0)
     // The enrolled are still served.
@@ -65,9 +67,10 @@ struct SecurityTests {
   @Test func `a server with another key is not spoken to`() async throws {
     let site = try await Site.make()
     let client = try await site.client(site.enrolled, serverKey: try CurveKeyPair.generate().publicKey)
-    #expect(await failure { () async throws(RemoteError) in
-      try await client.request(from: alpha, to: beta, body: [], deadline: .milliseconds(500))
-    } == .unavailable)
+    #expect(
+      await failure { () async throws(RemoteError) in
+        try await client.request(from: alpha, to: beta, body: [], deadline: .milliseconds(500))
+      } == .unavailable)
     await site.end(client)
   }
 

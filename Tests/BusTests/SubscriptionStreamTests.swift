@@ -165,7 +165,9 @@ struct SubscriptionStreamTests {
   func `deadlines come out in order and dead ones can be dropped`(seed: UInt64) {
     var random = SplitMix(seed)
     var queue = DeadlineQueue()
-    for index in 0..<500 { queue.add(.request(UInt64(index)), at: MonotonicInstant(nanoseconds: random.next() % 1_000)) }
+    for index in 0..<500 {
+      queue.add(.request(UInt64(index)), at: MonotonicInstant(nanoseconds: random.next() % 1_000))
+    }
     queue.compact { if case .request(let id) = $0 { id % 2 == 0 } else { false } }
     #expect(queue.count == 250)
     var last = MonotonicInstant(nanoseconds: 0)

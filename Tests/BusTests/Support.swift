@@ -82,7 +82,9 @@ func body(_ number: Int) -> [UInt8] { withUnsafeBytes(of: UInt64(number).bigEndi
 func number(_ body: [UInt8]) -> Int { body.reduce(0) { $0 << 8 | Int($1) } }
 
 /// Takes publications until `isEnough`, as (gap, number) pairs.
-func publications(_ mailbox: Mailbox, until isEnough: ([(gap: Int, number: Int)]) -> Bool) async -> [(gap: Int, number: Int)] {
+func publications(_ mailbox: Mailbox, until isEnough: ([(gap: Int, number: Int)]) -> Bool) async -> [(
+  gap: Int, number: Int
+)] {
   var taken: [(gap: Int, number: Int)] = []
   while !isEnough(taken), let batch = await mailbox.nextBatch(max: 1) {
     for case .publication(_, _, let gap, let body) in batch { taken.append((Int(gap), number(body))) }
