@@ -7,17 +7,17 @@ extension ConsensusCore {
   /// - Parameters:
   ///   - finalized: the last block of the block log; nil while the log is empty. It may be ahead of the records (a log
   ///     copied from another member) or behind them (its blocks come as ``ConsensusEffect/finalized(_:)`` again).
+  ///   - finalization: of that block, if the log has it at hand; otherwise it is among the records, or asked for.
   ///   - records: in any order; those of views long final are ignored.
-  public init(configuration: ConsensusConfiguration, finalized tip: FinalizedTip?, replaying records: [ConsensusRecord])
-  {
+  public init(
+    configuration: ConsensusConfiguration, finalized header: BlockHeader?, finalization: Certificate? = nil,
+    replaying records: [ConsensusRecord]
+  ) {
     self.configuration = configuration
-    if let tip {
-      finalized = BlockReference(tip.header, hash: tip.header.hash)
-      finalization = tip.finalization
-    } else {
-      finalized = BlockReference(
-        hash: configuration.network, view: 0, height: 0, time: configuration.genesisTime)
-    }
+    self.finalization = finalization
+    finalized =
+      header.map { BlockReference($0, hash: $0.hash) }
+      ?? BlockReference(hash: configuration.network, view: 0, height: 0, time: configuration.genesisTime)
     schedule = LeaderSchedule(
       leaders: configuration.leaders, silentViews: configuration.silentViews,
       maximumSkipped: configuration.quorum.faults)
