@@ -65,23 +65,23 @@ public struct ValidatorCore: RoleCore {
     address = members[Int(configuration.member)]
     executions = try Executions(genesis: configuration.genesis)
     var journal: [ConsensusRecord] = []
-    var last: BlockHeader?
+    var last: LedgerSegment?
     for record in records {
       switch record.stream {
       case Stream.journal: journal.append(try ConsensusRecord(decoding: record.bytes))
       case Stream.segments:
         let segment = try LedgerSegment(decoding: record.bytes)
         if let fault = executions.finalize(segment) { throw HaltReason(fault) }
-        last = segment.blocks.last?.header
+        last = segment
       case Stream.evidence: evidenceCount = max(evidenceCount, record.key + 1)
       default: break
       }
     }
-    finalView = last?.view ?? 0
+    finalView = last?.finalization.view ?? 0
     consensus = ConsensusCore(
       configuration: ConsensusConfiguration(
         genesis: configuration.genesis, identity: .init(member: configuration.member, key: configuration.key)),
-      finalized: last, replaying: journal)
+      finalized: last?.blocks.last?.header, finalization: last?.finalization, replaying: journal)
   }
 
   public var ledger: LedgerState { executions.final }
