@@ -134,15 +134,20 @@ public struct Block: Hashable, Sendable, WireCodable {
     }
   }
 
-  /// One check per transaction: each stands under its own signer.
-  func transactionChecks(network: Digest) throws(VerificationError) -> [SignatureCheck] {
+  /// Each transaction under its own signer, and what others signed inside it (evidence, agreements, records): the ledger
+  /// takes all of that as verified. A payload that is no transaction is left to the core, for re-execution to refute.
+  func transactionChecks(in context: VerificationContext) throws(VerificationError) -> [SignatureCheck] {
     var checks: [SignatureCheck] = []
     checks.reserveCapacity(body.transactions.count)
     for envelope in body.transactions {
       guard envelope.kind == Transaction.kind, envelope.version == Transaction.version,
-        let check = envelope.check(network: network)
+        let check = envelope.check(network: context.network)
       else { throw .unexpected("something else than a transaction in a block") }
-      checks.append(check)
+      if let transaction = try? SignedTransaction(envelope) {
+        checks += try transaction.signatureChecks(in: context)
+      } else {
+        checks.append(check)
+      }
     }
     return checks
   }
@@ -162,7 +167,7 @@ extension Block: Verifiable {
   public func signatureChecks(in context: VerificationContext) throws(VerificationError) -> [SignatureCheck] {
     guard header.isWellFormed else { throw .malformed("header of a block") }
     try checkBody()
-    return try certificateChecks(in: context) + transactionChecks(network: context.network)
+    return try certificateChecks(in: context) + transactionChecks(in: context)
   }
 }
 
@@ -198,6 +203,6 @@ extension Proposal: Verifiable {
     }
     try block.checkBody()
     return try vote.signatureChecks(in: context) + block.certificateChecks(in: context)
-      + block.transactionChecks(network: context.network)
+      + block.transactionChecks(in: context)
   }
 }

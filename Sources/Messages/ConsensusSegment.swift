@@ -55,7 +55,7 @@ extension LedgerSegment: Verifiable {
       throw .malformed("finalization of a segment")
     }
     var checks = try finalization.signatureChecks(in: context)
-    for block in blocks { checks += try block.transactionChecks(network: context.network) }
+    for block in blocks { checks += try block.transactionChecks(in: context) }
     return checks
   }
 }
