@@ -4,11 +4,17 @@ public struct Finding: Hashable, Sendable, CustomStringConvertible {
   public var pointer: String
   public var severity: Diagnostic.Severity
   public var message: String
+  /// Other elements that the finding rests on: if one of them could not be read, the finding is a mere consequence
+  /// of that and not reported.
+  public var basis: [String]
 
-  public init(_ pointer: String, _ severity: Diagnostic.Severity = .error, _ message: String) {
+  public init(
+    _ pointer: String, _ severity: Diagnostic.Severity = .error, _ message: String, basis: [String] = []
+  ) {
     self.pointer = pointer
     self.severity = severity
     self.message = message
+    self.basis = basis
   }
 
   public var description: String { "\(pointer): \(severity.rawValue): \(message)" }

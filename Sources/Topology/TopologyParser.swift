@@ -25,7 +25,7 @@ public enum TopologyParser {
     guard let document = DocumentComposer.compose(bytes, log: log),
       let topology = TopologyReading(log: log).topology(document.root)
     else { throw TopologyRefused(log.diagnostics(file: file)) }
-    for finding in topology.validate() where !log.isTainted(finding.pointer) {
+    for finding in topology.validate() where !([finding.pointer] + finding.basis).contains(where: log.isTainted) {
       let place = log.position(of: finding.pointer, in: document)
       switch finding.severity {
       case .error: log.error(at: place, finding.message)

@@ -23,6 +23,11 @@ extension TopologyCheck {
     checkContext(contract.context, "\(pointer)/context")
     checkRules(contract, "\(pointer)/rules")
     checkMetering(contract.metering, "\(pointer)/metering")
+    let (longest, overflow) = contract.context.maximumEpochs.multipliedReportingOverflow(
+      by: UInt64(max(0, contract.metering.epoch.nanoseconds)))
+    require(
+      !overflow && longest <= UInt64(ContractTerms.maximumSpan.nanoseconds), "\(pointer)/context/epochs/maximum",
+      "so many epochs last longer than 366 days; lower it", basis: ["\(pointer)/metering/epoch"])
     checkDeadlines(contract, "\(pointer)/deadlines")
     checkMoney(contract, "\(pointer)/money")
   }

@@ -4,44 +4,54 @@ import Messages
 /// the empty substrate carries the guaranteed rates through the chain of functions. Delay and loss are left to the
 /// controller's search, which knows the calendar too; what fails here can never succeed.
 extension TopologyCheck {
+  /// - Parameters:
+  ///   - pointer: of the operator.
+  ///   - number: the contract's place in the operator's list.
+  ///   - paths: look for paths too; pointless when the substrate or the edges have errors of their own.
   mutating func checkFeasibility(
-    of contract: Topology.Contract, at networkOperator: Topology.Operator, _ pointer: String
+    of contract: Topology.Contract, at networkOperator: Topology.Operator, _ pointer: String, contract number: Int,
+    paths: Bool
   ) {
+    let basis = ["\(pointer)/substrate", "\(pointer)/edges"]
+    let pointer = "\(pointer)/contracts/\(number)"
     let cells = contract.context.serviceArea
     let peers = contract.context.allowedPeers
     let graph = FeasibilityGraph(networkOperator.substrate)
     let before = findings.count
     for (index, cell) in cells.enumerated() {
       let pointer = "\(pointer)/context/serviceArea/\(index)"
-      if graph.nodes[cell]?.attachment != .cell {
-        error(pointer, "cell '\(cell)' is not attached to the substrate of \(networkOperator.name); add it there")
+      if graph.attachment(of: cell) != .cell {
+        error(pointer, "cell '\(cell)' is not attached to the substrate of \(networkOperator.name); add it there",
+          basis: basis)
       } else if networkOperator.edge(serving: cell) == nil {
-        error(pointer, "no edge of \(networkOperator.name) serves cell '\(cell)'; add it to an edge's 'cells'")
+        error(pointer, "no edge of \(networkOperator.name) serves cell '\(cell)'; add it to an edge's 'cells'", basis: basis)
       }
     }
-    for (index, peer) in peers.enumerated() where graph.nodes[peer]?.attachment != .endpoint {
+    for (index, peer) in peers.enumerated() where graph.attachment(of: peer) != .endpoint {
       error(
         "\(pointer)/context/allowedPeers/\(index)",
-        "peer '\(peer)' is not an endpoint of the substrate of \(networkOperator.name); add it there")
+        "peer '\(peer)' is not an endpoint of the substrate of \(networkOperator.name); add it there", basis: basis)
     }
     for (index, kind) in contract.service.functionChain.enumerated() where !graph.hosts(kind) {
       error(
         "\(pointer)/service/functionChain/\(index)",
-        "no node of \(networkOperator.name) can run '\(kind)'; add it to a node's functions, with compute units")
+        "no node of \(networkOperator.name) can run '\(kind)'; add it to a node's functions, with compute units",
+        basis: basis)
     }
-    guard findings.count == before else { return }
-    for (index, cell) in cells.enumerated() {
-      let reached = graph.endpoints(from: cell, for: contract.service)
-      for (peerIndex, peer) in peers.enumerated() {
+    guard paths, findings.count == before else { return }
+    for (peerIndex, peer) in peers.enumerated() {
+      let reached = graph.cells(reaching: peer, with: contract.service)
+      for (index, cell) in cells.enumerated() {
         if networkOperator.edge(serving: cell)?.endpoints.contains(peer) != true {
           error(
             "\(pointer)/context/allowedPeers/\(peerIndex)",
-            "the edge that serves cell '\(cell)' does not terminate '\(peer)'; add it to that edge's 'endpoints'")
-        } else if !reached.contains(peer) {
+            "the edge that serves cell '\(cell)' does not terminate '\(peer)'; add it to that edge's 'endpoints'",
+            basis: basis)
+        } else if !reached.contains(cell) {
           error(
             "\(pointer)/context/serviceArea/\(index)",
             "no path from '\(cell)' to '\(peer)' carries the guaranteed rates through the function chain; "
-              + "add links or capacity, or guarantee less")
+              + "add links or capacity, or guarantee less", basis: basis + ["\(pointer)/service"])
         }
       }
     }
@@ -50,26 +60,28 @@ extension TopologyCheck {
 
 /// The substrate with nothing reserved, for reachability only.
 struct FeasibilityGraph {
-  let nodes: [String: Topology.Node]
-  /// Ways out of each node, in the order of the file.
-  private let ways: [String: [Way]]
+  private let nodes: [Topology.Node]
+  private let numbers: [String: Int]
+  /// Ways *into* each node.
+  private let ways: [[Way]]
   /// Kinds that some node has the compute units to run.
   private let kinds: Set<String>
 
   private struct Way {
-    let to: String
-    let capacityAlong: UInt64
-    let capacityBack: UInt64
+    let from: Int
+    let capacityUp: UInt64
+    let capacityDown: UInt64
   }
 
   init(_ substrate: Topology.Substrate) {
-    nodes = Dictionary(substrate.nodes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    var ways: [String: [Way]] = [:]
+    nodes = substrate.nodes
+    numbers = Dictionary(
+      substrate.nodes.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    var ways = [[Way]](repeating: [], count: substrate.nodes.count)
     for link in substrate.links {
-      ways[link.from, default: []].append(
-        Way(to: link.to, capacityAlong: link.forwardCapacity, capacityBack: link.backwardCapacity))
-      ways[link.to, default: []].append(
-        Way(to: link.from, capacityAlong: link.backwardCapacity, capacityBack: link.forwardCapacity))
+      guard let from = numbers[link.from], let to = numbers[link.to] else { continue }
+      ways[to].append(Way(from: from, capacityUp: link.forwardCapacity, capacityDown: link.backwardCapacity))
+      ways[from].append(Way(from: to, capacityUp: link.backwardCapacity, capacityDown: link.forwardCapacity))
     }
     self.ways = ways
     kinds = Set(substrate.nodes.flatMap { node in node.functions.filter(node.canRun).map(\.kind) })
@@ -77,31 +89,33 @@ struct FeasibilityGraph {
 
   func hosts(_ kind: String) -> Bool { kinds.contains(kind) }
 
-  private struct Place: Hashable {
-    let node: String
-    /// Functions of the chain already passed.
-    let passed: Int
-  }
+  func attachment(of name: String) -> Topology.Node.Attachment? { numbers[name].map { nodes[$0].attachment } }
 
-  /// Endpoints that a path reaches after passing the whole chain, wide enough both ways on every link.
-  func endpoints(from cell: String, for service: ServiceTerms) -> Set<String> {
-    var seen: Set<Place> = [Place(node: cell, passed: 0)]
-    var queue = [Place(node: cell, passed: 0)]
+  /// Cells from which a path leads to the peer through the whole chain, wide enough both ways on every link. Searched
+  /// from the peer, because offers have many cells and few peers.
+  func cells(reaching peer: String, with service: ServiceTerms) -> Set<String> {
+    guard let start = numbers[peer] else { return [] }
+    let chain = service.functionChain
+    // A place is a node and how many functions of the chain are still to be passed before it.
+    var seen = [Bool](repeating: false, count: nodes.count * (chain.count + 1))
+    var stack = [(node: start, left: chain.count)]
+    seen[start * (chain.count + 1) + chain.count] = true
     var reached: Set<String> = []
-    while let place = queue.popLast() {
-      guard let node = nodes[place.node] else { continue }
-      if place.passed == service.functionChain.count, node.attachment == .endpoint { reached.insert(place.node) }
-      var next: [Place] = []
-      if place.passed < service.functionChain.count,
-        node.functions.contains(where: { $0.kind == service.functionChain[place.passed] && node.canRun($0) })
-      {
-        next.append(Place(node: place.node, passed: place.passed + 1))
+    while let (node, left) = stack.popLast() {
+      if left == 0, nodes[node].attachment == .cell { reached.insert(nodes[node].name) }
+      func visit(_ next: Int, _ left: Int) {
+        let place = next * (chain.count + 1) + left
+        guard !seen[place] else { return }
+        seen[place] = true
+        stack.append((next, left))
       }
-      for way in ways[place.node] ?? []
-      where way.capacityAlong >= service.guaranteedUp && way.capacityBack >= service.guaranteedDown {
-        next.append(Place(node: way.to, passed: place.passed))
+      if left > 0, nodes[node].functions.contains(where: { $0.kind == chain[left - 1] && nodes[node].canRun($0) }) {
+        visit(node, left - 1)
       }
-      queue += next.filter { seen.insert($0).inserted }
+      for way in ways[node]
+      where way.capacityUp >= service.guaranteedUp && way.capacityDown >= service.guaranteedDown {
+        visit(way.from, left)
+      }
     }
     return reached
   }

@@ -14,11 +14,13 @@ struct TopologyCheck {
     checkUniqueNames()
     for (index, networkOperator) in topology.operators.enumerated() {
       let pointer = "/operators/\(index)"
+      let before = findings.count
       checkSubstrate(networkOperator, pointer)
       checkEdges(networkOperator, pointer)
+      let isSound = findings.count == before
       for (index, contract) in networkOperator.contracts.enumerated() {
         checkContract(contract, "\(pointer)/contracts/\(index)")
-        checkFeasibility(of: contract, at: networkOperator, "\(pointer)/contracts/\(index)")
+        checkFeasibility(of: contract, at: networkOperator, pointer, contract: index, paths: isSound)
       }
     }
     let customers = topology.customers.count
@@ -35,11 +37,18 @@ struct TopologyCheck {
 
   // MARK: Reporting
 
-  mutating func error(_ pointer: String, _ message: String) { findings.append(Finding(pointer, .error, message)) }
-  mutating func warning(_ pointer: String, _ message: String) { findings.append(Finding(pointer, .warning, message)) }
+  mutating func error(_ pointer: String, _ message: String, basis: [String] = []) {
+    findings.append(Finding(pointer, .error, message, basis: basis))
+  }
 
-  mutating func require(_ condition: Bool, _ pointer: String, _ message: @autoclosure () -> String) {
-    if !condition { error(pointer, message()) }
+  mutating func warning(_ pointer: String, _ message: String, basis: [String] = []) {
+    findings.append(Finding(pointer, .warning, message, basis: basis))
+  }
+
+  mutating func require(
+    _ condition: Bool, _ pointer: String, _ message: @autoclosure () -> String, basis: [String] = []
+  ) {
+    if !condition { error(pointer, message(), basis: basis) }
   }
 
   mutating func checkName(_ name: String, _ pointer: String) {
@@ -71,9 +80,10 @@ struct TopologyCheck {
     require(
       operators == 0 || operators >= quorum, "/regulators",
       """
-      \(operators) operators cannot make a quorum of \(quorum) among \(members) members without \
-      regulators; add operators or remove regulators
-      """)
+      a quorum is \(quorum) of \(members) members, and the operators alone (\(operators)) cannot make it; add operators, \
+      or remove regulators
+      """,
+      basis: ["/operators"])
     var total: Amount = 0
     for (index, credit) in topology.operators.map(\.credit).enumerated() {
       addCredit(credit, to: &total, "/operators/\(index)/credit")

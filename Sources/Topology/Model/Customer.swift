@@ -32,7 +32,8 @@ extension Topology {
     /// Among people only; the ledger's id is the hash of the order.
     public var name: String
     public var contract: ContractReference
-    /// When the order is placed, counted from the moment the contract is deployed and the enclave registered.
+    /// When the order is placed, counted from the scenario's start; never before its contract is deployed and its
+    /// enclave registered.
     public var at: Span
     public var epochs: UInt64
     public var cell: String
@@ -40,6 +41,7 @@ extension Topology {
     public var enclave: String
     /// Latest start, counted from the order.
     public var startWithin: Span
+    /// What the customer's application sends, and what the peer's sends back.
     public var up: Traffic
     public var down: Traffic
     public var expectation: Expectation?
@@ -63,22 +65,13 @@ extension Topology {
 
     public func traffic(_ direction: Direction) -> Traffic { direction == .up ? up : down }
   }
+}
 
-  /// A constant packet stream.
-  public struct Traffic: Hashable, Sendable {
-    /// 0: silent; probes still make an empty epoch judgeable.
-    public var packetsPerSecond: UInt64
-    /// Bytes in one UDP datagram, AJIT's packet header included.
-    public var payloadBytes: UInt64
+extension Topology {
+  public typealias Traffic = Messages.Traffic
+}
 
-    public static let maximumPacketsPerSecond: UInt64 = 1_000_000
-    public static let silent = Traffic(packetsPerSecond: 0, payloadBytes: 256)
-
-    public init(packetsPerSecond: UInt64, payloadBytes: UInt64) {
-      self.packetsPerSecond = packetsPerSecond
-      self.payloadBytes = payloadBytes
-    }
-
-    public var bitsPerSecond: UInt64 { packetsPerSecond * payloadBytes * 8 }
-  }
+extension Traffic {
+  /// Whole datagrams on the wire, UDP and IP headers not counted.
+  public var bitsPerSecond: UInt64 { packetsPerSecond * payloadBytes * 8 }
 }

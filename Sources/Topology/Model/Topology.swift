@@ -55,6 +55,7 @@ extension Topology {
     public var name: String
     /// Balance in the genesis; bonds come out of it.
     public var credit: Amount
+    /// Empty for an operator that only keeps the ledger.
     public var substrate: Substrate
     public var edges: [Edge]
     public var contracts: [Contract]

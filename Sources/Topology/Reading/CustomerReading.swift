@@ -36,7 +36,7 @@ extension TopologyReading {
     return activation
   }
 
-  private func traffic(_ node: SourceNode) -> (up: Topology.Traffic, down: Topology.Traffic)? {
+  private func traffic(_ node: SourceNode) -> (up: Traffic, down: Traffic)? {
     guard var fields = MappingReader(node, "traffic up and down", log: log) else { return nil }
     let traffic = (
       up: fields.take("up").flatMap(stream) ?? .silent, down: fields.take("down").flatMap(stream) ?? .silent
@@ -45,11 +45,11 @@ extension TopologyReading {
     return traffic
   }
 
-  private func stream(_ node: SourceNode) -> Topology.Traffic? {
+  private func stream(_ node: SourceNode) -> Traffic? {
     guard var fields = MappingReader(node, "a packet stream", log: log) else { return nil }
-    let traffic = Topology.Traffic(
+    let traffic = Traffic(
       packetsPerSecond: fields.required("packetsPerSecond", .count, else: 0),
-      payloadBytes: fields.required("payloadBytes", .count, else: Topology.Traffic.silent.payloadBytes))
+      payloadBytes: fields.required("payloadBytes", .count, else: 0))
     fields.finish()
     return traffic
   }

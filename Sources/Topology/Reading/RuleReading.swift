@@ -49,7 +49,10 @@ extension TopologyReading {
     if metric.isSampled {
       statistic = required(&fields, "statistic", Self.statistics.filter { $0.1 != .value })
     } else {
-      statistic = fields.optional("statistic", .choice([("value", Rule.Statistic.value)]), default: .value)
+      let only = ScalarKind<Rule.Statistic>(expected: "value, because \(metric.name) is one number (or leave it out)") {
+        text, _ in text == "value" ? .value : nil
+      }
+      statistic = fields.optional("statistic", only, default: .value)
     }
     let direction: Direction? = required(&fields, "direction", [("up", .up), ("down", .down)])
     let bound = bound(&fields, metric)

@@ -8,7 +8,8 @@ extension TopologyReading {
     if let tree = fields.take("tree") {
       substrate = self.tree(tree)?.substrate
       if fields.has("nodes") || fields.has("links") {
-        log.error(at: node.position, "a substrate is either a 'tree' or 'nodes' and 'links'; keep one form")
+        log.error(
+          at: node.position, unreadable: node.pointer, "a substrate is either a 'tree' or 'nodes' and 'links'; keep one form")
         _ = (fields.take("nodes"), fields.take("links"))
       }
     } else if !fields.has("nodes"), !fields.has("links") {

@@ -47,7 +47,7 @@ struct TopologyReading {
     let networkOperator = Topology.Operator(
       name: fields.required("name", .text, else: ""),
       credit: fields.required("credit", .amount, else: 0),
-      substrate: fields.require("substrate").flatMap(substrate) ?? Topology.Substrate(nodes: [], links: []),
+      substrate: fields.take("substrate").flatMap(substrate) ?? Topology.Substrate(nodes: [], links: []),
       edges: fields.list("edges", edge),
       contracts: fields.list("contracts", contract))
     fields.finish()

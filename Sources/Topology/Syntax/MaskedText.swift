@@ -12,7 +12,7 @@ struct MaskedText {
   /// First private-use character; it stands for `*`. The following ones stand for first letters of repeated keys.
   static let firstMask: UInt32 = 0xE000
   /// Repeated keys that are told apart, at most; a file with more is refused at the first of the rest.
-  static let maximumRepeatedKeys = 64
+  static let maximumRepeatedKeys = 16
 
   /// Where a mask character of its own stands in the text: nobody needs one, and it would be taken for ours.
   let foreignMask: Position?

@@ -77,27 +77,35 @@ struct SourceDocument {
 
 /// Collects what is wrong with a file while reading goes on.
 final class ErrorLog {
-  struct Entry: Hashable {
-    var position: Position
-    var severity: Diagnostic.Severity
-    var message: String
+  private struct Entry: Hashable {
+    let position: Position
+    let severity: Diagnostic.Severity
+    let message: String
+
+    init(_ position: Position, _ severity: Diagnostic.Severity, _ message: String) {
+      self.position = position
+      self.severity = severity
+      self.message = message
+    }
   }
 
-  private(set) var entries: [Entry] = []
+  private var entries: [Entry] = []
+  private var seen: Set<Entry> = []
+  private(set) var hasErrors = false
   /// JSON pointers of elements that could not be read: checks that need their values are not to be believed.
-  private(set) var unreadable: Set<String> = []
+  private var unreadable: Set<String> = []
+  /// All elements around unreadable ones.
+  private var aroundUnreadable: Set<String> = []
   private var relocated: [String: Position] = [:]
 
   /// More than this and the file is not a topology at all.
   static let maximumEntries = 200
 
-  func error(at position: Position, _ message: String) {
-    entries.append(Entry(position: position, severity: .error, message: message))
-  }
+  func error(at position: Position, _ message: String) { append(Entry(position, .error, message)) }
 
   /// - Parameter pointer: the element whose value is unknown from now on.
   func error(at position: Position, unreadable pointer: String, _ message: String) {
-    unreadable.insert(pointer)
+    markUnreadable(pointer)
     error(at: position, message)
   }
 
@@ -108,13 +116,26 @@ final class ErrorLog {
   }
 
   /// Elements were left out of what was read, so positions in the list are not those of the file.
-  func markUnreadable(_ pointer: String) { unreadable.insert(pointer) }
+  func markUnreadable(_ pointer: String) {
+    unreadable.insert(pointer)
+    for prefix in Self.prefixes(of: pointer) { aroundUnreadable.insert(prefix) }
+  }
 
   /// Whether a check's finding about the element rests on something that could not be read: inside, at or around it.
   func isTainted(_ pointer: String) -> Bool {
-    unreadable.contains { unreadable in
-      pointer == unreadable || pointer.hasPrefix(unreadable + "/") || unreadable.hasPrefix(pointer + "/")
+    unreadable.contains(pointer) || aroundUnreadable.contains(pointer)
+      || Self.prefixes(of: pointer).contains(where: unreadable.contains)
+  }
+
+  /// The pointers of everything around an element, from the inside out.
+  private static func prefixes(of pointer: String) -> [String] {
+    var prefixes: [String] = []
+    var prefix = Substring(pointer)
+    while let slash = prefix.lastIndex(of: "/") {
+      prefix = prefix[..<slash]
+      prefixes.append(String(prefix))
     }
+    return prefixes
   }
 
   /// The element of the model stands elsewhere in the file than its pointer says.
@@ -130,20 +151,19 @@ final class ErrorLog {
     return document.position(of: pointer)
   }
 
-  func warning(at position: Position, _ message: String) {
-    entries.append(Entry(position: position, severity: .warning, message: message))
-  }
+  func warning(at position: Position, _ message: String) { append(Entry(position, .warning, message)) }
 
-  var hasErrors: Bool { entries.contains { $0.severity == .error } }
+  private func append(_ entry: Entry) {
+    if entry.severity == .error { hasErrors = true }
+    if entries.count < Self.maximumEntries, seen.insert(entry).inserted { entries.append(entry) }
+  }
 
   /// In the order of the file, each once.
   func diagnostics(file: String) -> [Diagnostic] {
-    var seen: Set<Entry> = []
-    let unique = entries.filter { seen.insert($0).inserted }
-    let ordered = unique.enumerated().sorted { left, right in
+    let ordered = entries.enumerated().sorted { left, right in
       (left.element.position, left.offset) < (right.element.position, right.offset)
     }
-    return ordered.prefix(Self.maximumEntries).map { _, entry in
+    return ordered.map { _, entry in
       Diagnostic(
         file: file, line: entry.position.line, column: entry.position.column, severity: entry.severity,
         message: entry.message)
