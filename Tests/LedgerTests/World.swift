@@ -90,11 +90,15 @@ struct World {
   ) throws -> [TransactionResult] {
     let executed = try state.executing(transactions, in: next(after: span, leader: leader))
     try executed.state.audit()
+    adopt(executed, tip: Digest(hashing: tip.bytes + executed.state.root.bytes))
+    return executed.outcomes.results
+  }
+
+  mutating func adopt(_ executed: ExecutedBlock, tip: Digest) {
     state = executed.state
     last = executed
     archive += executed.archived
-    tip = Digest(hashing: tip.bytes + state.root.bytes)
-    return executed.outcomes.results
+    self.tip = tip
   }
 
   func next(after span: Span = .milliseconds(500), leader: Int? = nil) -> BlockContext {
