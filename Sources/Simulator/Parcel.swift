@@ -1,0 +1,40 @@
+import Effects
+import Messages
+import Signing
+import Wire
+
+/// A message under way: what its author's value became as bytes, and what every receiver makes of those bytes. All
+/// receivers run the same decoder and the same checks, so a world does both once per message and not once per receiver.
+final class Parcel: Sendable {
+  /// Of the bytes.
+  let digest: Digest
+  let byteCount: Int
+  /// What admission lets through: strict decoding first, then signatures, as a real host does.
+  let content: Result<Verified<Message>, RemoteError>
+
+  /// One message body at most, as on the bus.
+  static let maximumBytes = 16 << 20
+
+  init(_ message: Message, _ verifier: inout Verifier) {
+    let bytes = message.encoded
+    digest = Digest(hashing: bytes)
+    byteCount = bytes.count
+    content = Self.admit(bytes, &verifier)
+  }
+
+  private static func admit(_ bytes: [UInt8], _ verifier: inout Verifier) -> Result<Verified<Message>, RemoteError> {
+    guard bytes.count <= maximumBytes else {
+      return .failure(RemoteError(.invalidArgument, "\(bytes.count) bytes are more than the bus carries"))
+    }
+    do throws(WireError) {
+      let message = try Message(decoding: bytes)
+      do throws(VerificationError) {
+        return .success(try verifier.verify(message))
+      } catch {
+        return .failure(RemoteError(.permissionDenied, "\(error)"))
+      }
+    } catch {
+      return .failure(RemoteError(.invalidArgument, "\(error)"))
+    }
+  }
+}
