@@ -25,7 +25,7 @@ struct Executions: Sendable {
     _ request: BuildRequest, leader: MemberIndex, from mempool: Mempool
   ) throws(ExecutionError) -> (body: BlockBody, root: Digest)? {
     guard let parent = state(of: request.parent.hash) else { return nil }
-    let transactions = parent.select(from: mempool.waiting)
+    let transactions = request.onlyEmpty ? [] : parent.select(from: mempool.waiting)
     if transactions.isEmpty, request.mayDecline { return nil }
     let executed = try parent.executing(
       transactions,
