@@ -1,0 +1,135 @@
+import Messages
+import Signing
+
+/// The operator's side of the commitment–reveal exchange, in the edge monitor: answers what the enclave asks, and
+/// answers the same again when it is asked again. See ``CustomerExchange`` for the steps.
+public struct OperatorExchange: Sendable {
+  /// What to do for a request, in this order: make durable, then answer.
+  public struct Answer<Reply: Sendable>: Sendable {
+    /// Nil when nothing changed: a retry.
+    public var persist: EpochJournal?
+    public var reply: Reply
+  }
+
+  private var book: ExchangeBook
+  /// The account after the epoch under way, once its receipts are open on both sides.
+  private var next: JointAccount?
+  public private(set) var refused: UInt64 = 0
+
+  public init(parties: AccountParties, key: SigningKey, network: Digest) {
+    book = ExchangeBook(side: .networkOperator, parties: parties, key: key, network: network)
+  }
+
+  /// - Throws: when the journals do not belong together. The state is another's or damaged: stop.
+  public init(
+    parties: AccountParties, key: SigningKey, network: Digest, recovering journals: [EpochJournal]
+  ) throws(ExchangeRefusal) {
+    self.init(parties: parties, key: key, network: network)
+    try book.recover(journals)
+    if let journal = book.pending.first, journal.ownRecord != nil, let other = journal.otherReceipts {
+      next = try book.account(after: journal, otherReceipts: other)
+    }
+  }
+
+  public var parties: AccountParties { book.account.parties }
+  public var nextToClose: EpochNumber { book.nextToClose }
+  public var lastRecord: JointRecord? { book.account.last }
+  public var lastSigned: SignedRecord? { book.lastRecorded.flatMap { book.signedRecord($0) } }
+
+  public func previousReceipt(of point: MeteredPoint) -> Digest { book.previousReceipt(of: point) }
+
+  /// Signs the receipts of an epoch that is over. Epochs are closed one by one, from 0.
+  /// - Returns: what must be durable before anything is answered; nil if it is another epoch's turn.
+  public mutating func close(_ epoch: EpochNumber, receipts: [SLAReceipt]) -> EpochJournal? {
+    book.close(epoch, receipts: receipts)
+  }
+
+  /// The enclave commits; this side's commitment is the answer.
+  public mutating func answer(_ request: CommitmentExchange) throws(ExchangeRefusal) -> Answer<CommitmentExchange> {
+    do throws(ExchangeRefusal) {
+      guard let theirs = try? request.commitment.decode(EpochCommitment.self) else { throw .wrongStatement }
+      if let last = book.lastRecorded, theirs.epoch == last.epoch { return try retry(request.commitment, last) }
+      guard theirs.epoch >= book.account.nextEpoch else { throw .alreadyRecorded }
+      guard var journal = book.pending.first, journal.epoch == theirs.epoch else { throw .notYet }
+      try book.check(commitment: request.commitment, epoch: journal.epoch)
+      if let own = journal.ownCommitment, let held = journal.otherCommitment {
+        guard held == request.commitment else { throw .contradictory }
+        return Answer(persist: nil, reply: CommitmentExchange(commitment: own))
+      }
+      let own = book.commitment(for: journal)
+      journal.ownCommitment = own
+      journal.otherCommitment = request.commitment
+      book.pending[0] = journal
+      return Answer(persist: journal, reply: CommitmentExchange(commitment: own))
+    } catch {
+      if error != .notYet { refused += 1 }
+      throw error
+    }
+  }
+
+  /// A retry of the epoch recorded last: the same answer again.
+  private func retry(_ commitment: Envelope, _ last: EpochJournal) throws(ExchangeRefusal) -> Answer<CommitmentExchange> {
+    guard commitment == last.otherCommitment, let own = last.ownCommitment else { throw .contradictory }
+    return Answer(persist: nil, reply: CommitmentExchange(commitment: own))
+  }
+
+  /// The enclave opens its receipts; this side opens its own and signs the record that follows.
+  public mutating func answer(_ request: ReceiptReveal) throws(ExchangeRefusal) -> Answer<ReceiptsRevealed> {
+    do throws(ExchangeRefusal) {
+      guard request.activation == book.activation else { throw .wrongStatement }
+      if let last = book.lastRecorded, request.epoch == last.epoch { return try retry(request.receipts, last) }
+      guard request.epoch >= book.account.nextEpoch else { throw .alreadyRecorded }
+      guard var journal = book.pending.first, journal.epoch == request.epoch, journal.ownCommitment != nil else {
+        throw .notYet
+      }
+      if journal.ownRecord != nil { return try retry(request.receipts, journal) }
+      let account = try book.account(after: journal, otherReceipts: request.receipts)
+      guard let record = account.last else { throw .unexpected }
+      let signed = Envelope(signing: record, with: book.key, network: book.network)
+      journal.otherReceipts = request.receipts
+      journal.ownRecord = signed
+      book.pending[0] = journal
+      next = account
+      return Answer(persist: journal, reply: ReceiptsRevealed(receipts: journal.ownReceipts, record: signed))
+    } catch {
+      if error != .notYet { refused += 1 }
+      throw error
+    }
+  }
+
+  private func retry(_ receipts: ReceiptSet, _ journal: EpochJournal) throws(ExchangeRefusal) -> Answer<ReceiptsRevealed> {
+    guard receipts == journal.otherReceipts, let record = journal.ownRecord else {
+      throw .receipts(.customerReceipts(.notAsCommitted))
+    }
+    return Answer(persist: nil, reply: ReceiptsRevealed(receipts: journal.ownReceipts, record: record))
+  }
+
+  /// The enclave's signature over the record.
+  /// - Returns: what to make durable before acknowledging, and the record that both have signed now; nothing for a
+  ///   retry.
+  public mutating func take(
+    _ request: RecordSubmission
+  ) throws(ExchangeRefusal) -> (persist: EpochJournal, record: JointRecord, signed: SignedRecord)? {
+    do throws(ExchangeRefusal) {
+      guard let record = try? request.record.decode(JointRecord.self) else { throw .wrongStatement }
+      guard record.activation == book.activation else { throw .wrongStatement }
+      if let last = book.account.last, record.epoch <= last.epoch {
+        guard record == last else { throw .alreadyRecorded }
+        try book.check(record: request.record, equals: last)
+        return nil
+      }
+      guard var journal = book.pending.first, let next, let own = next.last, journal.ownRecord != nil else {
+        throw .unexpected
+      }
+      try book.check(record: request.record, equals: own)
+      journal.otherRecord = request.record
+      guard let signed = book.signedRecord(journal) else { throw .unexpected }
+      book.recorded(journal, account: next)
+      self.next = nil
+      return (journal, own, signed)
+    } catch {
+      refused += 1
+      throw error
+    }
+  }
+}
