@@ -5,8 +5,9 @@ import Wire
 /// Why a genesis begins no network. Nothing starts with it.
 public enum GenesisError: Error, Hashable, Sendable {
   case noMembers
-  /// Nobody may propose blocks, or too few for a deadline ever to pass.
-  case tooFewLeaders
+  /// Fewer operators than a quorum: regulators could block them (consensus.md, "Who votes").
+  case tooFewLeaders(needed: Int)
+  case tooManyMembers
   case duplicateOrganisation(OrganisationID)
   case duplicateName(String)
   case illegalName(String)
@@ -15,7 +16,7 @@ public enum GenesisError: Error, Hashable, Sendable {
   case unknownOrganisation(member: String)
   /// All credit together must have 64 bits.
   case creditOverflow
-  /// A network parameter that must be positive is not.
+  /// A network parameter is outside its bounds.
   case parameter(String)
 }
 
@@ -41,16 +42,18 @@ extension LedgerState {
 
   private static func validate(_ genesis: Genesis) throws(GenesisError) {
     guard !genesis.members.isEmpty else { throw .noMembers }
-    let leaders = genesis.members.count(where: \.leads)
-    guard leaders > (genesis.members.count - 1) / 3 else { throw .tooFewLeaders }
+    guard genesis.members.count <= Genesis.maximumMembers else { throw .tooManyMembers }
+    let quorum = Quorum(members: genesis.members.count).votes
+    guard genesis.members.count(where: \.leads) >= quorum else { throw .tooFewLeaders(needed: quorum) }
     let parameters = genesis.parameters
-    guard parameters.heartbeat > .zero else { throw .parameter("heartbeat") }
+    let spans = Span(nanoseconds: 1)...ContractTerms.maximumSpan
+    guard spans.contains(parameters.heartbeat) else { throw .parameter("heartbeat") }
     guard parameters.blockTransactions > 0,
       parameters.blockTransactions <= UInt64(BlockBody.maximumTransactions)
     else { throw .parameter("blockTransactions") }
     guard parameters.senderQuota > 0 else { throw .parameter("senderQuota") }
     guard parameters.expiriesPerBlock > 0 else { throw .parameter("expiriesPerBlock") }
-    guard parameters.attestationLifetime > .zero else { throw .parameter("attestationLifetime") }
+    guard spans.contains(parameters.attestationLifetime) else { throw .parameter("attestationLifetime") }
     guard (1...1024).contains(parameters.attestationNonceAge) else { throw .parameter("attestationNonceAge") }
   }
 

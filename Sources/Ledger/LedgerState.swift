@@ -40,7 +40,7 @@ public struct NetworkRules: Sendable {
   }
 
   /// f = ⌊(n − 1) ÷ 3⌋: how many members may be faulty.
-  public var faults: Int { max(0, members.count - 1) / 3 }
+  public var faults: Int { Quorum(members: members.count).faults }
 }
 
 /// The block being executed.

@@ -115,14 +115,14 @@ extension ContractTerms {
   /// shares of INCONCLUSIVE and CONTESTED ones together rounded down once, nothing for the others.
   public func amountDue(_ epochs: EpochCounters) throws(PayoutError) -> Amount {
     let price = UInt128(money.pricePerEpoch)
-    // Each product is below 2¹²⁸ ÷ 4, as prices and counts have 64 bits and shares at most 20.
-    let shares =
-      UInt128(epochs.inconclusive) * UInt128(money.inconclusiveShare)
-      + UInt128(epochs.contested) * UInt128(money.contestedShare)
-    let (product, overflow) = price.multipliedReportingOverflow(by: shares)
+    // Products of two 64-bit numbers fit; everything beyond is checked, because a record's counters are whatever its
+    // signers wrote.
+    let (shares, sharesOverflow) = (UInt128(epochs.inconclusive) * UInt128(money.inconclusiveShare))
+      .addingReportingOverflow(UInt128(epochs.contested) * UInt128(money.contestedShare))
+    let (product, productOverflow) = price.multipliedReportingOverflow(by: shares)
     let (sum, sumOverflow) = (price * UInt128(epochs.met)).addingReportingOverflow(
       product / UInt128(MoneyTerms.shareUnit))
-    guard !overflow, !sumOverflow, let due = Amount(exactly: sum) else { throw .overflow }
+    guard !sharesOverflow, !productOverflow, !sumOverflow, let due = Amount(exactly: sum) else { throw .overflow }
     return due
   }
 

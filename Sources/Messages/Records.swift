@@ -55,7 +55,8 @@ public struct EpochCounters: Hashable, Sendable, WireCodable {
 
   public init() {}
 
-  public var total: UInt64 { met + violated + inconclusive + contested + notServed }
+  /// Saturates: the counters of a record are whatever its signers wrote. ``checkedTotal`` tells.
+  public var total: UInt64 { checkedTotal ?? .max }
 
   public func encode(to writer: inout CBORWriter) {
     writer.array(5)

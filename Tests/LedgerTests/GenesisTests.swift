@@ -15,7 +15,8 @@ import Testing
 
   @Test func defectsAreNamed() {
     expect(.noMembers) { $0.members = [] }
-    expect(.tooFewLeaders) { for index in $0.members.indices.dropFirst() { $0.members[index].leads = false } }
+    // n = 5: q = 4.
+    expect(.tooFewLeaders(needed: 4)) { $0.members[0].leads = false }
     expect(.duplicateOrganisation(World.organisation("hospital"))) {
       $0.organisations.append($0.organisations[5])
     }

@@ -113,7 +113,7 @@ import Testing
     let chain = try chain()
     for (index, block) in chain.blocks.enumerated() {
       let bytes = block.encoded
-      for position in stride(from: 0, to: bytes.count, by: 7) {
+      for position in stride(from: 0, to: bytes.count, by: 17) {
         var changed = bytes
         changed[position] ^= 1
         guard let block = try? Block(decoding: changed) else { continue }
