@@ -24,10 +24,12 @@ public struct EnclaveSession: Hashable, Sendable, WireCodable {
   public var host: DataAddress
   /// What the peer's application is to send back.
   public var down: Traffic
+  /// Digest of the evidence under which the receipt key was registered; receipts name it. Zero: not known.
+  public var attestation: Digest
 
   public init(
     activation: ActivationID, terms: ContractTerms, order: ActivationOrder, confirmation: SliceConfirmation,
-    edge: ActorAddress, host: DataAddress, down: Traffic
+    edge: ActorAddress, host: DataAddress, down: Traffic, attestation: Digest = .zero
   ) {
     self.activation = activation
     self.terms = terms
@@ -36,10 +38,11 @@ public struct EnclaveSession: Hashable, Sendable, WireCodable {
     self.edge = edge
     self.host = host
     self.down = down
+    self.attestation = attestation
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(7)
+    writer.array(8)
     writer.write(activation)
     writer.write(terms)
     writer.write(order)
@@ -47,14 +50,15 @@ public struct EnclaveSession: Hashable, Sendable, WireCodable {
     writer.write(edge)
     writer.write(host)
     writer.write(down)
+    writer.write(attestation)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(7) { (reader) throws(WireError) in
+    self = try reader.record(8) { (reader) throws(WireError) in
       EnclaveSession(
         activation: try reader.value(), terms: try reader.value(), order: try reader.value(),
         confirmation: try reader.value(), edge: try reader.value(), host: try reader.value(),
-        down: try reader.value())
+        down: try reader.value(), attestation: try reader.value())
     }
   }
 }

@@ -41,7 +41,7 @@ public struct EpochClock: Hashable, Sendable {
 public struct PacketStamper: Sendable {
   public let flow: UInt32
   public let direction: Direction
-  private let clock: EpochClock
+  private var clock: EpochClock
   private var lastEpoch: EpochNumber
   public private(set) var nextSequence: UInt64
 
@@ -53,6 +53,9 @@ public struct PacketStamper: Sendable {
     self.nextSequence = nextSequence
     self.lastEpoch = lastEpoch
   }
+
+  /// The activation ends after another number of epochs than it was booked for.
+  public mutating func rebook(_ clock: EpochClock) { self.clock = clock }
 
   /// The header of a packet that leaves now: epoch = max(previous, computed).
   /// - Returns: nil outside the booked epochs.

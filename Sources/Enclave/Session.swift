@@ -1,0 +1,200 @@
+import Effects
+import Messages
+import Metering
+import Signing
+import Wire
+
+/// One activation as its enclave accounts for it.
+struct Session: Sendable {
+  let slot: UInt64
+  let opening: EnclaveSession
+  let parties: AccountParties
+  /// Booked epochs, or fewer when the activation ends early.
+  private(set) var clock: EpochClock
+  /// This life began counting here: epochs that had begun before are interrupted.
+  var presentSince: Instant
+  var exchange: CustomerExchange
+  var gate: RecordGate
+  var flow: OpenFlow?
+  var up: PointMeter
+  var down: PointMeter
+  var limiter: RateLimiter
+  /// Sequence numbers below this may be used; more only after more are reserved durably.
+  var reservedSequence: UInt64 = 0
+  /// Where the numbers of this life begin.
+  var firstSequence: UInt64 = 0
+  var probes = ProbeSchedule()
+  /// A request to the edge is in flight, or a retry is set.
+  var isAsking = false
+  var failures: UInt64 = 0
+  var heading: ReceiptHeading
+
+  struct OpenFlow: Sendable {
+    let opened: FlowOpened
+    let key: PacketTag.Key
+    var stamper: PacketStamper
+  }
+
+  /// - Returns: nil unless terms, order and confirmation are of one activation that names this enclave.
+  init?(
+    slot: UInt64, _ opening: EnclaveSession, _ configuration: EnclaveCore.Configuration, presentSince: Instant,
+    epochs: UInt64? = nil
+  ) {
+    let (terms, order) = (opening.terms, opening.order)
+    guard (try? terms.validate()) != nil, terms.id == order.contract,
+      opening.confirmation.activation == opening.activation,
+      order.enclaves.contains(configuration.receiptKey.publicKey),
+      slot < UInt64(UInt32.max), (1...order.epochs).contains(epochs ?? order.epochs),
+      let clock = EpochClock(
+        startAt: opening.confirmation.startAt, epochs: epochs ?? order.epochs, metering: terms.metering)
+    else { return nil }
+    self.slot = slot
+    self.opening = opening
+    self.clock = clock
+    self.presentSince = presentSince
+    parties = AccountParties(
+      activation: opening.activation, terms: terms, order: order, confirmation: opening.confirmation)
+    exchange = CustomerExchange(
+      parties: parties, key: configuration.receiptKey, network: configuration.network)
+    gate = RecordGate(terms: terms.metering, clock: clock)
+    up = PointMeter(point: MeteredPoint(.up, .enclaveTransmit), terms: terms, clock: clock)
+    down = PointMeter(point: MeteredPoint(.down, .enclaveReceive), terms: terms, clock: clock)
+    limiter = terms.senderLimiter(.up)
+    heading = ReceiptHeading(
+      activation: opening.activation, flow: 0, cell: order.cell, clock: configuration.clock,
+      attestation: opening.attestation)
+  }
+
+  // MARK: Where it stands
+
+  var epochs: UInt64 { clock.count }
+  var isFinished: Bool { exchange.lastRecord.map { $0.epoch + 1 >= epochs } ?? false }
+  /// Finished, and the operator has the last record.
+  var isOver: Bool { isFinished && exchange.isIdle }
+  var flowKey: FlowKey? { flow.map { FlowKey(edge: $0.opened.address, flow: $0.opened.flow) } }
+
+  func phase(at now: Instant) -> EnclaveStatus.Phase {
+    if isFinished { return .finished }
+    if now >= clock.end { return .closing }
+    if flow == nil { return .opening }
+    return now < clock.startAt ? .ready : .serving
+  }
+
+  func status(at now: Instant) -> EnclaveStatus {
+    EnclaveStatus(
+      activation: opening.activation, phase: phase(at: now),
+      epoch: clock.epoch(at: now).flatMap { $0 < epochs ? $0 : nil }, record: exchange.lastSigned)
+  }
+
+  /// The activation ends after so many epochs. Never before one that is closed or running.
+  mutating func end(after epochs: UInt64) -> Bool {
+    guard epochs >= 1, epochs <= opening.order.epochs, epochs >= exchange.nextToClose, !isFinished,
+      let shorter = clock.with(epochs: epochs, metering: parties.terms.metering)
+    else { return false }
+    clock = shorter
+    up.rebook(shorter)
+    down.rebook(shorter)
+    flow?.stamper.rebook(shorter)
+    return true
+  }
+
+  // MARK: Durable
+
+  /// The opening and where it ends.
+  var record: Record {
+    var writer = CBORWriter()
+    writer.array(2)
+    writer.write(opening)
+    writer.write(epochs)
+    return .put(stream: EnclaveCore.Stream.sessions, key: slot, bytes: writer.bytes)
+  }
+
+  func record(_ journal: EpochJournal) -> Record {
+    .put(
+      stream: EnclaveCore.Stream.journals, key: EnclaveCore.Stream.key(slot: slot, epoch: journal.epoch),
+      bytes: journal.encoded)
+  }
+
+  /// Reserves sequence numbers when the next one is not.
+  /// - Returns: what must be durable before a packet with that number leaves.
+  mutating func reserveSequence() -> Record? {
+    guard let next = flow?.stamper.nextSequence, next >= reservedSequence else { return nil }
+    reservedSequence = next + 2 * UInt64(parties.terms.packetsPerEpoch(.up))
+    return .put(stream: EnclaveCore.Stream.sequences, key: slot, bytes: reservedSequence.encoded)
+  }
+
+  // MARK: Epochs
+
+  /// The next epoch to close, and when; nil when the last is closed.
+  var nextClose: Instant? { exchange.nextToClose < epochs ? clock.close(of: exchange.nextToClose) : nil }
+
+  /// Closes the epoch whose turn it is: one signed receipt per point.
+  mutating func closeNext() -> EpochJournal? {
+    let epoch = exchange.nextToClose
+    let isTerminal = epoch + 1 == epochs
+    let receipts = [up.close(epoch), down.close(epoch)]
+    let points = AccountingSide.customer.points
+    let condition = condition(of: epoch)
+    return exchange.close(
+      epoch,
+      receipts: zip(points, receipts).map { point, tally in
+        tally.receipt(
+          heading, point: point, epoch: epoch, condition: condition,
+          previous: exchange.previousReceipt(of: point), terminal: isTerminal)
+      })
+  }
+
+  private func condition(of epoch: EpochNumber) -> EpochCondition {
+    if clock.start(of: epoch) < presentSince { return .interrupted }
+    return gate.isOpen(for: epoch) ? .whole : .gated
+  }
+
+  // MARK: The flow
+
+  mutating func opened(_ opened: FlowOpened, key: PacketTag.Key) {
+    heading.flow = opened.flow
+    flow = OpenFlow(
+      opened: opened, key: key,
+      stamper: PacketStamper(flow: opened.flow, direction: .up, clock: clock, nextSequence: firstSequence))
+  }
+}
+
+/// When an enclave probes: a few times per epoch, early enough that every echo is back before the epoch closes, so
+/// that an epoch without data can still be judged.
+struct ProbeSchedule: Sendable {
+  private var epoch: EpochNumber = 0
+  private var index: UInt64 = 0
+  /// Probes that have no echo yet, by sequence number.
+  private var outstanding: [UInt64: (epoch: EpochNumber, sent: Instant)] = [:]
+
+  static let outstandingAtMost = 64
+
+  /// When the next probe is due; nil after the last epoch.
+  func next(_ clock: EpochClock, metering: MeteringTerms) -> Instant? {
+    guard epoch < clock.count else { return nil }
+    let usable = max(metering.epoch - metering.maximumTransit, metering.epoch / 2)
+    let spacing = usable / Int64(ContractTerms.probesPerEpoch + 1)
+    return clock.start(of: epoch) + spacing * Int64(index + 1)
+  }
+
+  /// Goes on to the first probe that is due after `now`.
+  mutating func skip(past now: Instant, _ clock: EpochClock, metering: MeteringTerms) {
+    if let running = clock.epoch(at: now), running > epoch { (epoch, index) = (running, 0) }
+    while let due = next(clock, metering: metering), due <= now {
+      index += 1
+      if index == ContractTerms.probesPerEpoch { (epoch, index) = (epoch + 1, 0) }
+    }
+  }
+
+  mutating func sent(_ header: PacketHeader) {
+    if outstanding.count >= Self.outstandingAtMost, let oldest = outstanding.keys.min() { outstanding[oldest] = nil }
+    outstanding[header.sequence] = (header.epoch, header.sent)
+  }
+
+  /// - Returns: the epoch of the probe that the echo answers and the round trip; nil for an echo nobody waits for.
+  mutating func echoed(_ echo: EchoPayload, at now: Instant) -> (EpochNumber, Span)? {
+    guard let probe = outstanding[echo.sequence], probe.sent == echo.sent else { return nil }
+    outstanding[echo.sequence] = nil
+    return (probe.epoch, now - probe.sent - echo.held)
+  }
+}
