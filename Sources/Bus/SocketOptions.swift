@@ -2,9 +2,9 @@ import CZeroMQ
 
 /// Every libzmq socket option this system sets, in one place (zmq_setsockopt(3)).
 ///
-/// Not configurable: `ROUTER_MANDATORY` = 1 (an answer nobody can get is counted, not swallowed), `IMMEDIATE` = 1
-/// (queue only on completed connections: a request to an absent peer waits in our bounded queue and ends as
-/// `.unavailable`), `IPV6` = 0, `LINGER` = 0 until shutdown sets ``flushMs``, and `ROUTER_HANDOVER` stays 0 (a second
+/// Not configurable: `ROUTER_MANDATORY` = 1 (an answer nobody can get is counted, not swallowed), `IMMEDIATE` = 1 on
+/// DEALER (queue only on completed connections: a request to an absent peer waits in our bounded queue and ends as
+/// `.unavailable`, and none is carried out after a reconnection its asker no longer waits for), `IPV6` = 0, `LINGER` = 0 until shutdown sets ``flushMs``, and `ROUTER_HANDOVER` stays 0 (a second
 /// connection cannot take over the identity of a first).
 public struct SocketOptions: Sendable {
   /// `SNDHWM`, messages per connection: a full request connection makes requests wait in the peer's queue, a full
@@ -26,6 +26,10 @@ public struct SocketOptions: Sendable {
   public var reconnectMaximumMs: Int32 = 2_000
   /// `LINGER` at shutdown, milliseconds: how long answers already given may take to leave.
   public var flushMs: Int32 = 250
+  /// Not libzmq's: milliseconds between the last answer or publication and the closing of its socket at shutdown. With
+  /// `IMMEDIATE`, the end of a connection throws away what the asker's libzmq has received and its program not yet
+  /// taken (3 % of last answers in a trial), so the other side gets this time to take it.
+  public var settleMs: Int64 = 100
   /// `BACKLOG`, connections not yet accepted.
   public var backlog: Int32 = 256
 
@@ -48,8 +52,8 @@ public struct SocketOptions: Sendable {
     try socket.set(ZMQ_RECONNECT_IVL, reconnectMs)
     try socket.set(ZMQ_RECONNECT_IVL_MAX, reconnectMaximumMs)
     try socket.set(ZMQ_BACKLOG, backlog)
-    try socket.set(ZMQ_IMMEDIATE, 1)
     try socket.set(ZMQ_IPV6, 0)
     if socket.kind == .router { try socket.set(ZMQ_ROUTER_MANDATORY, 1) }
+    if socket.kind == .dealer { try socket.set(ZMQ_IMMEDIATE, 1) }
   }
 }

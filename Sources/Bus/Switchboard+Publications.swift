@@ -36,6 +36,7 @@ extension Switchboard {
     counters.published += 1
     let header = PublicationHeader(isAnnouncement: false, incarnation: outlet.incarnation, sequence: sequence)
     broadcast(outlet, header, body)
+    if listeners.count > 1 { lastSent = .now() }
     if !announcing.isSet || announcing.intervalMs > Announcing.firstMs {
       scheduleAnnouncement(afterMs: Announcing.firstMs, .now())
     }

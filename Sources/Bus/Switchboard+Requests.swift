@@ -197,6 +197,7 @@ extension Switchboard {
       sent = listeners[asker.listener].requests.send(asker.identity, header.frame, body: error.bounded.encoded)
     }
     if sent == .accepted { counters.answersSent += 1 } else { counters.answersDropped += 1 }
+    if asker.listener != Self.localListener { lastSent = .now() }
   }
 }
 

@@ -39,6 +39,8 @@ final class Switchboard {
   var isWatching = false
 
   var deadlines = DeadlineQueue()
+  /// When something last left through a bound endpoint.
+  var lastSent = MonotonicInstant(nanoseconds: 0)
 
   static let localPeer = 0
   static let localListener = 0
@@ -232,6 +234,7 @@ final class Switchboard {
     for id in pending.keys.sorted() { cancelRequest(id) }
     for mailbox in mailboxes.values { mailbox.close() }
     for command in leftOver { abandon(command) }
+    settle()
     let serving = listeners.flatMap { [$0.requests, $0.publications] }
     for socket in serving + peers.flatMap({ [$0.requests, $0.publications] }) {
       try? socket.set(ZMQ_LINGER, configuration.socketOptions.flushMs)
@@ -241,6 +244,17 @@ final class Switchboard {
     context.terminate()
     for listener in listeners { listener.removeFiles() }
     queue.finish(with: counters)
+  }
+
+  /// See ``SocketOptions/settleMs``.
+  private func settle() {
+    let end = lastSent.advanced(by: .milliseconds(configuration.socketOptions.settleMs))
+    while true {
+      let left = end.nanoseconds(since: .now())
+      guard left > 0 else { return }
+      var nothing = PollSet()
+      nothing.wait(timeoutMs: Int(clamping: (left + 999_999) / 1_000_000))
+    }
   }
 
   private func abandon(_ command: Command) {

@@ -39,7 +39,9 @@ struct LifecycleTests {
   }
 
   @Test func `a remote asker hears that the bus has gone`() async throws {
-    let link = try await Link.make(.ipc)
+    var patient = SocketOptions()
+    patient.settleMs = 1_000
+    let link = try await Link.make(.ipc, options: patient)
     let asked = try await link.second.register(beta, mailboxCapacity: 4)
     async let code = failure { () async throws(RemoteError) in
       try await link.first.request(from: alpha, to: beta, body: [], deadline: .seconds(50))
