@@ -4,44 +4,46 @@ import Messages
 import Signing
 import Wire
 
-extension RoleHost {
-  /// What admission leaves behind: the verifier with what it now remembers, and what was refused, by reason in order.
-  struct Admission: Sendable {
-    var verifier: Verifier
-    var refusals: [(String, UInt64)]
-  }
+/// Turns deliveries into events: strict decoding first, then signatures. What fails has no effect beyond a count,
+/// except that an asker is told why, and that a response which fails counts as one that never made sense. Remembers the
+/// checks that held, so that what comes twice is verified once.
+struct Admission: Sendable {
+  private var verifier: Verifier
+  /// By reason, in order of first occurrence.
+  private var refusals: [(reason: String, count: UInt64)] = []
 
-  /// Turns deliveries into events: strict decoding first, then signatures, off the actor. What fails has no effect
-  /// beyond a count, except that an asker is told its request was malformed and a response that fails counts as one
-  /// that never made sense.
+  init(context: VerificationContext) { verifier = Verifier(context: context) }
+
+  /// Works off the caller's actor: signatures are the budget (a verification takes some 60 µs).
   @concurrent
-  static func admit(_ batch: [Delivery], _ verifier: Verifier, bus: Bus) async -> ([Event], Admission) {
-    var admission = Admission(verifier: verifier, refusals: [])
+  mutating func admit(_ batch: [Delivery], refusingOn bus: Bus) async -> [Event] {
     var events: [Event] = []
     events.reserveCapacity(batch.count)
     for delivery in batch {
       switch delivery {
       case .request(let ticket, let from, let body):
-        switch admission.verify(body) {
+        switch verify(body) {
         case .success(let message): events.append(.request(ReplyToken(ticket.number), from: from, message))
         case .failure(let error): bus.reply(ticket, .failure(error))
         }
-      case .response(let number, .success(let body)):
-        events.append(.response(RequestID(number), admission.verify(body)))
-      case .response(let number, .failure(let error)):
-        events.append(.response(RequestID(number), .failure(error)))
+      case .response(let number, .success(let body)): events.append(.response(RequestID(number), verify(body)))
+      case .response(let number, .failure(let error)): events.append(.response(RequestID(number), .failure(error)))
       case .publication(let publisher, let topic, let gap, let body):
-        if case .success(let message) = admission.verify(body) {
+        if case .success(let message) = verify(body) {
           events.append(.published(Subscription(publisher, topic), gap: gap, message))
         }
       }
     }
-    return (events, admission)
+    return events
   }
-}
 
-extension RoleHost.Admission {
-  mutating func verify(_ body: [UInt8]) -> Result<Verified<Message>, RemoteError> {
+  /// What was refused since the last call.
+  mutating func takeRefusals() -> [(reason: String, count: UInt64)] {
+    defer { refusals = [] }
+    return refusals
+  }
+
+  private mutating func verify(_ body: [UInt8]) -> Result<Verified<Message>, RemoteError> {
     do throws(WireError) {
       let message = try Message(decoding: body)
       do throws(VerificationError) {
@@ -57,8 +59,8 @@ extension RoleHost.Admission {
   }
 
   private mutating func count(_ reason: String) {
-    if let index = refusals.firstIndex(where: { $0.0 == reason }) {
-      refusals[index].1 += 1
+    if let index = refusals.firstIndex(where: { $0.reason == reason }) {
+      refusals[index].count += 1
     } else {
       refusals.append((reason, 1))
     }

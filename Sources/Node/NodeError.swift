@@ -1,0 +1,76 @@
+import Bus
+import Hosting
+import Messages
+import Storage
+
+/// Why a node did not start, or had to stop. Every text is one line: what happened, where, and what a person must do.
+public enum NodeError: Error, Sendable, CustomStringConvertible {
+  // The data directory
+  /// Locked, of a newer version, full, unwritable, damaged, somebody else's.
+  case storage(StorageError)
+  /// A file or directory operation failed; the detail is the system's reason.
+  case file(path: String, detail: String)
+  /// A file of the data directory does not say what this program wrote.
+  case damaged(path: String, detail: String)
+  /// The directory was made for another topology.
+  case topologyDiffers(directory: String)
+  /// The directory's contracts admit another build of the enclave.
+  case enclaveChanged(executable: String, directory: String)
+
+  // Keys
+  case keyMissing(path: String)
+  /// Group or others may read or write it; the mode is octal.
+  case keyExposed(path: String, mode: String)
+  case keyMalformed(path: String)
+
+  // What the system has to give
+  case bus(BusError)
+  case dataPort(DataPortError)
+  case noRandomness(String)
+
+  // Enclaves
+  case enclaveExecutableMissing(path: String)
+  case enclaveDidNotStart(name: String, detail: String)
+  case enclaveKeepsStopping(name: String, restarts: Int)
+
+  // Actors
+  /// The topology passes its own checks, but its actors cannot be made from it.
+  case impossible(detail: String)
+  /// An actor's durable records cannot be its own.
+  case unrecoverable(actor: ActorAddress, detail: String)
+  /// An actor found that going on would break a promise, or its commit failed.
+  case halted(actor: ActorAddress, detail: String)
+
+  public var description: String {
+    switch self {
+    case .storage(let error): return "\(error)"
+    case .file(let path, let detail): return "\(path): \(detail): check owner, permissions and space"
+    case .damaged(let path, let detail):
+      return "\(path) is damaged (\(detail)): restore the directory, or found a new network with --fresh"
+    case .topologyDiffers(let directory):
+      return "\(directory) was made for another topology: use that file, another --data, or --fresh to begin anew"
+    case .enclaveChanged(let executable, let directory):
+      return "\(executable) is not the enclave that the contracts in \(directory) admit: "
+        + "run that build, use another --data, or --fresh to begin anew"
+    case .keyMissing(let path):
+      return "\(path) is missing: restore it from your copy, or found a new network with --fresh"
+    case .keyExposed(let path, let mode):
+      return "\(path) can be read or changed by others (mode \(mode)): chmod 600 it, and replace the key if it leaked"
+    case .keyMalformed(let path): return "\(path) is not a key (64 hexadecimal digits): restore it from your copy"
+    case .bus(.addressInUse(let endpoint)):
+      return "\(endpoint) is in use by another process: stop it, or choose another --data"
+    case .bus(let error): return "\(error)"
+    case .dataPort(let error): return "\(error)"
+    case .noRandomness(let detail): return "no keys can be made (\(detail)): check the limits on memory mappings"
+    case .enclaveExecutableMissing(let path):
+      return "\(path) is missing or cannot be run: install ajit-enclave beside ajit, or name it with --enclave"
+    case .enclaveDidNotStart(let name, let detail): return "enclave \(name) did not start: \(detail)"
+    case .enclaveKeepsStopping(let name, let restarts):
+      return "enclave \(name) stopped again after \(restarts) restarts: its own lines in the log say why"
+    case .impossible(let detail): return "this topology cannot be run: \(detail)"
+    case .unrecoverable(let actor, let detail):
+      return "\(actor) cannot be recovered from its records: \(detail)"
+    case .halted(let actor, let detail): return "\(actor) stopped the node: \(detail)"
+    }
+  }
+}
