@@ -20,7 +20,7 @@ final class SocketFile {
     }
   }
 
-  /// Call when the sockets are closed. libzmq has removed its files then; what it left is removed here.
+  /// Call when the sockets are closed. libzmq 4.3.4 leaves the files of sockets closed with their context.
   func release() {
     _ = unsafe unlink(path)
     _ = unsafe unlink(path + BusEndpoint.publicationSuffix)

@@ -1,3 +1,4 @@
+import Foundation
 import Messages
 import Testing
 import Wire
@@ -166,6 +167,7 @@ struct HostileFrameTests {
     }
     #expect(await bus.counters().malformed > 2)
     liar.end()
+    for file in [path, path + ".pub"] { try FileManager.default.removeItem(atPath: file) }
     await bus.shutdown()
   }
 
