@@ -1,0 +1,103 @@
+import ArgumentParser
+import Foundation
+import Node
+import Storage
+import Topology
+
+/// What the process tells its caller. One place for the whole mapping from errors to numbers.
+enum ExitStatus: Int32, CaseIterable {
+  case asExpected = 0
+  case notAsExpected = 2
+  case usage = 64
+  case badData = 65
+  case missingInput = 66
+  case unavailable = 69
+  case halted = 70
+  case cannotCreate = 73
+  case inputOutput = 74
+  case locked = 75
+  case notPermitted = 77
+
+  var meaning: String {
+    switch self {
+    case .asExpected: "done; activations ended as the topology expects"
+    case .notAsExpected: "the scenario ended, but not as expected, or money was not conserved"
+    case .usage: "the command line makes no sense"
+    case .badData: "a topology, a directory's content or a ledger is not right; the message says where"
+    case .missingInput: "a file or directory does not exist"
+    case .unavailable: "nothing answers: no node runs on that directory, or a needed program is missing"
+    case .halted: "a node stopped because going on would break a promise"
+    case .cannotCreate: "a socket, port or file cannot be created"
+    case .inputOutput: "the disk failed or is full"
+    case .locked: "another process uses the data directory"
+    case .notPermitted: "a key or directory has the wrong permissions"
+    }
+  }
+
+  static var documentation: String {
+    allCases.map { "  \($0.rawValue)\t\($0.meaning)" }.joined(separator: "\n")
+  }
+
+  /// The status an error ends the process with.
+  init(_ error: any Error) {
+    self =
+      switch error {
+      case let error as NodeError: Self.of(error)
+      case let error as StorageError: Self.of(error)
+      case is TopologyRefused, is LedgerProblem: .badData
+      case let error as CommandFailure: error.status
+      default: .halted
+      }
+  }
+
+  private static func of(_ error: NodeError) -> ExitStatus {
+    switch error {
+    case .storage(let error): of(error)
+    case .file: .inputOutput
+    case .damaged, .topologyDiffers, .enclaveChanged, .keyMalformed, .impossible, .unrecoverable: .badData
+    case .keyMissing: .missingInput
+    case .keyExposed: .notPermitted
+    case .bus, .dataPort, .noRandomness: .cannotCreate
+    case .enclaveExecutableMissing, .enclaveDidNotStart: .unavailable
+    case .enclaveKeepsStopping, .halted: .halted
+    }
+  }
+
+  private static func of(_ error: StorageError) -> ExitStatus {
+    switch error {
+    case .locked: .locked
+    case .newerFormat, .notADataDirectory, .corrupt, .substrateChanged: .badData
+    case .missing: .missingInput
+    case .unwritable: .notPermitted
+    case .diskFull, .failed: .inputOutput
+    case .unusableRecord: .halted
+    }
+  }
+}
+
+/// Why a command itself gave up. The text is one line: what, where, and what to do.
+struct CommandFailure: Error, CustomStringConvertible {
+  let status: ExitStatus
+  let description: String
+
+  init(_ status: ExitStatus, _ description: String) {
+    self.status = status
+    self.description = description
+  }
+}
+
+extension AsyncParsableCommand {
+  /// Runs a command's work; an error becomes one line on stderr and the status that fits it.
+  func reporting(_ work: () async throws -> ExitStatus) async throws {
+    let status: ExitStatus
+    do {
+      status = try await work()
+    } catch let error as ExitCode {
+      throw error
+    } catch {
+      Terminal.printError("\(error)")
+      throw ExitCode(ExitStatus(error).rawValue)
+    }
+    if status != .asExpected { throw ExitCode(status.rawValue) }
+  }
+}
