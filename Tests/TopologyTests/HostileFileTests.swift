@@ -6,7 +6,8 @@ import Topology
 @Suite struct HostileFileTests {
   @Test func tooLargeIsRefusedUnread() {
     let bytes = [UInt8](repeating: UInt8(ascii: "["), count: TopologyParser.maximumFileBytes + 1)
-    #expect(complaints(about: bytes) == ["1:1: error: the file has 1048577 bytes, more than 1048576; split the topology"])
+    #expect(
+      complaints(about: bytes) == ["1:1: error: the file has 1048577 bytes, more than 1048576; split the topology"])
   }
 
   @Test(arguments: ["[", "- ", "{a: ", "? "])
@@ -22,10 +23,12 @@ import Topology
     var lists = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
     var keys = "? &k0 [x, x]\n: 1\n"
     for level in 1...40 {
-      lists += "a\(level): &a\(level) [" + [String](repeating: "*a\(level - 1)", count: 10).joined(separator: ", ") + "]\n"
+      lists +=
+        "a\(level): &a\(level) [" + [String](repeating: "*a\(level - 1)", count: 10).joined(separator: ", ") + "]\n"
       keys += "? &k\(level) [*k\(level - 1), *k\(level - 1)]\n: 1\n"
     }
-    #expect(complaints(about: lists).contains("1:5: error: anchors (&) are not used in topologies; write the value out"))
+    #expect(
+      complaints(about: lists).contains("1:5: error: anchors (&) are not used in topologies; write the value out"))
     #expect(!complaints(about: keys).isEmpty)
   }
 
@@ -52,7 +55,10 @@ import Topology
   }
 
   @Test func quotedAndPlainSpellingsAreOneKey() {
-    #expect(complaints(about: "version: 1\n\"version\": 1\n").contains { $0.hasPrefix("2:1: error: 'version' is given twice") })
+    #expect(
+      complaints(about: "version: 1\n\"version\": 1\n").contains {
+        $0.hasPrefix("2:1: error: 'version' is given twice")
+      })
   }
 
   @Test func bytesThatAreNoText() {
@@ -86,7 +92,10 @@ import Topology
       return Int(state % UInt64(bound))
     }
     let original = Array(try Files.minimal().utf8)
-    let splinters = ["0", "99999999999999999999", "-1", "\"", "'", "{", "]", ": ", "- ", "\n", "&a ", "*a", "1e99", "0s", "~", "|", "%"]
+    let splinters = [
+      "0", "99999999999999999999", "-1", "\"", "'", "{", "]", ": ", "- ", "\n", "&a ", "*a", "1e99", "0s", "~", "|",
+      "%",
+    ]
     for _ in 0..<60 {
       var bytes = original
       for _ in 0...next(3) {

@@ -76,7 +76,10 @@ import Testing
       ])
     // Cores to the endpoint, aggregation to cores, edges to their parent, cells to edges round and round.
     #expect(substrate.links.count == 2 + 4 + 4 + 5)
-    #expect(substrate.links.filter { $0.domain == .radio }.map(\.to) == ["edge-1-1", "edge-1-2", "edge-2-1", "edge-2-2", "edge-1-1"])
+    #expect(
+      substrate.links.filter { $0.domain == .radio }.map(\.to) == [
+        "edge-1-1", "edge-1-2", "edge-2-1", "edge-2-2", "edge-1-1",
+      ])
   }
 
   @Test func everyPresetIsInTheTableOnce() {
@@ -92,7 +95,8 @@ import Testing
   /// A preset stands for several rules; an error in a later entry must still point at that entry.
   @Test func placesOfRulesAfterAPresetAreTheirOwn() throws {
     let text = try Files.minimal().replacing(
-      once: "          - { name: delay-up,", by: "          - { preset: 5qi-3, penalty: 1 }\n          - { name: delay-up,"
+      once: "          - { name: delay-up,",
+      by: "          - { preset: 5qi-3, penalty: 1 }\n          - { name: delay-up,"
     ).replacing(once: "name: loss-up", by: "name: \"loss up\"")
     #expect(
       complaints(about: text) == ["27:13: error: a name has 1 to 64 of a–z 0–9 - _ . and not 'loss up'"])
@@ -100,7 +104,8 @@ import Testing
 
   @Test func warningsDoNotRefuse() throws {
     let text = try Files.minimal().replacing(once: "credit: 10000\n", by: "credit: 10\n")
-      .replacing(once: "credit: 100000", by: "credit: 1").replacing(once: "packetsPerSecond: 100", by: "packetsPerSecond: 100000")
+      .replacing(once: "credit: 100000", by: "credit: 1").replacing(
+        once: "packetsPerSecond: 100", by: "packetsPerSecond: 100000")
     let file = try TopologyParser.parse(Array(text.utf8), file: "f")
     #expect(file.warnings.map(\.severity) == [.warning, .warning, .warning])
   }

@@ -7,7 +7,8 @@ import Testing
 @Suite struct QuantityTests {
   @Test(arguments: [
     ("5ms", 5_000_000), ("2s", 2_000_000_000), ("1.5s", 1_500_000_000), ("0.1us", 100), ("250ns", 250), ("3µs", 3_000),
-    ("2min", 120_000_000_000), ("1h", 3_600_000_000_000), ("0s", 0), ("1e3ms", 1_000_000_000), ("1.500000000000000s", 1_500_000_000),
+    ("2min", 120_000_000_000), ("1h", 3_600_000_000_000), ("0s", 0), ("1e3ms", 1_000_000_000),
+    ("1.500000000000000s", 1_500_000_000),
     ("9223372036854775807ns", UInt64(Int64.max)),
   ])
   func readsDurations(_ text: String, _ nanoseconds: UInt64) {
@@ -23,7 +24,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("0", 0), ("1", 1_000_000_000), ("0.5", 500_000_000), ("1e-5", 10_000), ("1E-9", 1), ("0.1%", 1_000_000), ("100%", 1_000_000_000),
+    ("0", 0), ("1", 1_000_000_000), ("0.5", 500_000_000), ("1e-5", 10_000), ("1E-9", 1), ("0.1%", 1_000_000),
+    ("100%", 1_000_000_000),
     ("10ppm", 10_000), ("3ppb", 3), ("2.5e-6", 2_500),
   ])
   func readsRatios(_ text: String, _ partsPerBillion: UInt64) {
@@ -75,10 +77,14 @@ import Testing
 
   /// YAML 1.2's core schema, §10.3.2: what stands there without quotes and is not text.
   @Test func plainScalarsThatAreNotText() {
-    for text in ["", "~", "null", "true", "False", "0", "-7", "+7", "0o17", "0xFF", "1.5", ".5", "1.", "1e3", "-.inf", ".nan"] {
+    for text in [
+      "", "~", "null", "true", "False", "0", "-7", "+7", "0o17", "0xFF", "1.5", ".5", "1.", "1e3", "-.inf", ".nan",
+    ] {
       #expect(!PlainScalar.isText(text), "\(text)")
     }
-    for text in ["alpha", "yes", "on", "1.2.3", "5ms", "0xZZ", "e5", "-", "+", ".", "1e", "2020-01-01", "1:30", "1_000"] {
+    for text in [
+      "alpha", "yes", "on", "1.2.3", "5ms", "0xZZ", "e5", "-", "+", ".", "1e", "2020-01-01", "1:30", "1_000",
+    ] {
       #expect(PlainScalar.isText(text), "\(text)")
     }
   }

@@ -21,10 +21,13 @@ extension TopologyCheck {
     for (index, cell) in cells.enumerated() {
       let pointer = "\(pointer)/context/serviceArea/\(index)"
       if graph.attachment(of: cell) != .cell {
-        error(pointer, "cell '\(cell)' is not attached to the substrate of \(networkOperator.name); add it there",
+        error(
+          pointer, "cell '\(cell)' is not attached to the substrate of \(networkOperator.name); add it there",
           basis: basis)
       } else if networkOperator.edge(serving: cell) == nil {
-        error(pointer, "no edge of \(networkOperator.name) serves cell '\(cell)'; add it to an edge's 'cells'", basis: basis)
+        error(
+          pointer, "no edge of \(networkOperator.name) serves cell '\(cell)'; add it to an edge's 'cells'",
+          basis: basis)
       }
     }
     for (index, peer) in peers.enumerated() where graph.attachment(of: peer) != .endpoint {

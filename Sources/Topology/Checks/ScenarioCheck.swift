@@ -15,13 +15,12 @@ extension TopologyCheck {
       guard let ordered = ordered(by: activation, "\(activationPointer)/contract") else { continue }
       checkOrder(activation, ordered, activationPointer)
       checkTraffic(activation, ordered, activationPointer)
-      if let expectation = activation.expectation { checkExpectation(expectation, activation, ordered, activationPointer) }
-      checkBond(activation, ordered, activationPointer)
-      if let escrow = ordered.contract.escrow(epochs: activation.epochs), let sum = escrows, sum <= Amount.max - escrow {
-        escrows = sum + escrow
-      } else {
-        escrows = nil
+      if let expectation = activation.expectation {
+        checkExpectation(expectation, activation, ordered, activationPointer)
       }
+      checkBond(activation, ordered, activationPointer)
+      let escrow = ordered.contract.escrow(epochs: activation.epochs)
+      escrows = escrows.flatMap { sum in escrow.flatMap { $0 <= Amount.max - sum ? sum + $0 : nil } }
     }
     if escrows ?? .max > customer.credit {
       warning(
@@ -50,9 +49,10 @@ extension TopologyCheck {
     let operatorPointer = "/operators/\(operatorIndex)"
     guard let index = networkOperator.contracts.firstIndex(where: { $0.name == reference.contractName }) else {
       let names = networkOperator.contracts.map(\.name).joined(separator: ", ")
+      let hint = names.isEmpty ? "add one" : "it has \(names)"
       error(
         pointer,
-        "\(networkOperator.name) has no contract '\(reference.contractName)'; \(names.isEmpty ? "add one" : "it has \(names)")",
+        "\(networkOperator.name) has no contract '\(reference.contractName)'; \(hint)",
         basis: ["\(operatorPointer)/contracts"])
       return nil
     }
@@ -105,11 +105,14 @@ extension TopologyCheck {
         traffic.payloadBytes <= Self.packetBytes.upperBound
       else { continue }
       if traffic.payloadBytes > service.maximumPacketBytes {
-        warning("\(pointer)/payloadBytes", "above the contract's maximumPacketBytes: the edge drops every packet", basis: basis)
+        warning(
+          "\(pointer)/payloadBytes", "above the contract's maximumPacketBytes: the edge drops every packet",
+          basis: basis)
       }
       if traffic.bitsPerSecond > maximum {
         warning(
-          pointer, "\(traffic.bitsPerSecond) bit/s are above the contract's maximum of \(maximum): the edge drops the rest",
+          pointer,
+          "\(traffic.bitsPerSecond) bit/s are above the contract's maximum of \(maximum): the edge drops the rest",
           basis: basis)
       }
     }

@@ -46,7 +46,8 @@ extension TopologyCheck {
     require(link.from != link.to, "\(pointer)/to", "a link joins two nodes; name another one")
     let most = Topology.Substrate.maximumCapacity
     require(
-      link.forwardCapacity <= most && link.backwardCapacity <= most, "\(pointer)/capacity", "must be at most \(most) bit/s")
+      link.forwardCapacity <= most && link.backwardCapacity <= most, "\(pointer)/capacity",
+      "must be at most \(most) bit/s")
     require(link.forwardCapacity > 0, "\(pointer)/capacity", "a link that carries nothing is no link; remove it")
     checkDelay(link.delay, "\(pointer)/delay")
     require(link.loss < Quantity.one, "\(pointer)/loss", "a link that loses everything is no link; remove it")

@@ -112,7 +112,9 @@ struct TopologyCheck {
     for (index, networkOperator) in topology.operators.enumerated() {
       let pointer = "/operators/\(index)"
       organisations.append((networkOperator.name, "\(pointer)/name"))
-      for (index, edge) in networkOperator.edges.enumerated() { edges.append((edge.name, "\(pointer)/edges/\(index)/name")) }
+      for (index, edge) in networkOperator.edges.enumerated() {
+        edges.append((edge.name, "\(pointer)/edges/\(index)/name"))
+      }
       checkUnique(
         networkOperator.contracts.enumerated().map { ($1.name, "\(pointer)/contracts/\($0)/name") },
         "contract of \(networkOperator.name)")

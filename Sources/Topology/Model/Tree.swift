@@ -1,8 +1,8 @@
 import Messages
 
 extension Topology {
-  /// The network of the paper's evaluation (§4.3.1): switches in core, aggregation and edge layers, users attaching at the
-  /// leaves. A way to write a substrate down; ``substrate`` is what it means.
+  /// The network of the paper's evaluation (§4.2): switches in core, aggregation and edge layers, users attaching
+  /// at the leaves. A way to write a substrate down; ``substrate`` is what it means.
   ///
   ///     endpoint ─┬─ core-1 ─┬─ aggregation-1 ─┬─ edge-1-1 ── cell, cell …
   ///               └─ core-2 ─┤                 └─ edge-1-2 ── cell …

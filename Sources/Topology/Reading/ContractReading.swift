@@ -43,7 +43,8 @@ extension TopologyReading {
     guard var fields = MappingReader(node, "a context", log: log) else { return nil }
     let epochs = fields.require("epochs").flatMap(epochBounds) ?? (minimum: 1, maximum: 1)
     let context = Topology.Context(
-      serviceTimes: fields.list("serviceTimes", offsetWindow), serviceArea: fields.requiredList("serviceArea", of: .text),
+      serviceTimes: fields.list("serviceTimes", offsetWindow),
+      serviceArea: fields.requiredList("serviceArea", of: .text),
       allowedPeers: fields.requiredList("allowedPeers", of: .text), minimumEpochs: epochs.minimum,
       maximumEpochs: epochs.maximum)
     fields.finish()
@@ -145,7 +146,8 @@ extension Topology.Metering {
 extension DeadlineTerms {
   /// Fits a laboratory, where somebody waits for the end.
   static let standard = DeadlineTerms(
-    confirmWithin: .seconds(5), startLead: .milliseconds(300), settlementWindow: .seconds(2), settleWithin: .seconds(30))
+    confirmWithin: .seconds(5), startLead: .milliseconds(300), settlementWindow: .seconds(2), settleWithin: .seconds(30)
+  )
 }
 
 // What stands in for a section that could not be read; the file is refused already.
@@ -161,5 +163,6 @@ extension Topology.Context {
 
 extension MoneyTerms {
   static let substitute = MoneyTerms(
-    pricePerEpoch: 0, reservationFee: 0, terminationPenalty: 0, inconclusiveShare: 0, contestedShare: 0, penaltyCap: nil)
+    pricePerEpoch: 0, reservationFee: 0, terminationPenalty: 0, inconclusiveShare: 0, contestedShare: 0, penaltyCap: nil
+  )
 }

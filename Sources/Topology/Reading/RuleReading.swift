@@ -84,7 +84,8 @@ extension TopologyReading {
     case (let node?, nil): return reference(node, metric).map { (.atMost, $0) }
     case (nil, let node?): return reference(node, metric).map { (.atLeast, $0) }
     case (nil, nil):
-      log.error(at: fields.node.position, unreadable: fields.node.pointer, "the rule needs 'atMost' or 'atLeast'; add one")
+      log.error(
+        at: fields.node.position, unreadable: fields.node.pointer, "the rule needs 'atMost' or 'atLeast'; add one")
     case (_?, let node?):
       log.error(at: node.position, unreadable: fields.node.pointer, "both 'atMost' and 'atLeast'; write two rules")
     }

@@ -9,7 +9,8 @@ extension TopologyReading {
       substrate = self.tree(tree)?.substrate
       if fields.has("nodes") || fields.has("links") {
         log.error(
-          at: node.position, unreadable: node.pointer, "a substrate is either a 'tree' or 'nodes' and 'links'; keep one form")
+          at: node.position, unreadable: node.pointer,
+          "a substrate is either a 'tree' or 'nodes' and 'links'; keep one form")
         _ = (fields.take("nodes"), fields.take("links"))
       }
     } else if !fields.has("nodes"), !fields.has("links") {
@@ -147,6 +148,8 @@ extension ScalarKind where Value == UInt32 {
   /// A ratio in parts per billion; one billion fits.
   static var parts: ScalarKind {
     let ratio = ScalarKind<UInt64>.ratio
-    return ScalarKind(expected: ratio.expected) { text, isPlain in ratio.read(text, isPlain).flatMap(UInt32.init(exactly:)) }
+    return ScalarKind(expected: ratio.expected) { text, isPlain in
+      ratio.read(text, isPlain).flatMap(UInt32.init(exactly:))
+    }
   }
 }

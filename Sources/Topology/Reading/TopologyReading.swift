@@ -36,7 +36,8 @@ struct TopologyReading {
     network.blockTransactions = fields.optional("blockTransactions", .count, default: network.blockTransactions)
     network.senderQuota = fields.optional("senderQuota", .count, default: network.senderQuota)
     network.expiriesPerBlock = fields.optional("expiriesPerBlock", .count, default: network.expiriesPerBlock)
-    network.attestationLifetime = fields.optional("attestationLifetime", .duration, default: network.attestationLifetime)
+    network.attestationLifetime = fields.optional(
+      "attestationLifetime", .duration, default: network.attestationLifetime)
     network.attestationNonceAge = fields.optional("attestationNonceAge", .count, default: network.attestationNonceAge)
     fields.finish()
     return network

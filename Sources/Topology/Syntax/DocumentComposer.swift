@@ -12,7 +12,8 @@ struct DocumentComposer {
   static func compose(_ bytes: [UInt8], log: ErrorLog) -> SourceDocument? {
     guard bytes.count <= TopologyParser.maximumFileBytes else {
       log.error(
-        at: .start, "the file has \(bytes.count) bytes, more than \(TopologyParser.maximumFileBytes); split the topology")
+        at: .start,
+        "the file has \(bytes.count) bytes, more than \(TopologyParser.maximumFileBytes); split the topology")
       return nil
     }
     guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -65,7 +66,8 @@ struct DocumentComposer {
 
   private func report(_ error: any Error) {
     switch error {
-    case YamlError.scanner(let context, let problem, let mark, _), YamlError.parser(let context, let problem, let mark, _):
+    case YamlError.scanner(let context, let problem, let mark, _),
+      YamlError.parser(let context, let problem, let mark, _):
       let place = Position(line: mark.line, column: mark.column)
       let about = context.map { " (\($0.text), line \($0.mark.line))" } ?? ""
       log.error(at: place, "not YAML: \(problem)\(about)")

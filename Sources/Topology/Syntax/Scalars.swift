@@ -32,7 +32,8 @@ extension ScalarKind where Value == UInt64 {
 
   /// bit/s
   static var rate: ScalarKind {
-    ScalarKind(expected: "a rate such as 500kbit/s or 10Mbit/s (bit/s, kbit/s, Mbit/s, Gbit/s; whole bit/s)") { text, _ in
+    ScalarKind(expected: "a rate such as 500kbit/s or 10Mbit/s (bit/s, kbit/s, Mbit/s, Gbit/s; whole bit/s)") {
+      text, _ in
       Quantity.read(text, units: Quantity.rates)
     }
   }
