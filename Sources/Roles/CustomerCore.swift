@@ -29,9 +29,9 @@ public struct CustomerCore: RoleCore {
   }
 
   /// Durable: when the scenario began, and the signed orders by position in the plan.
-  enum Stream {
-    static let scenario: UInt16 = 1
-    static let orders: UInt16 = 2
+  public enum Stream {
+    public static let scenario: UInt16 = 1
+    public static let orders: UInt16 = 2
   }
 
   /// What each open request is about.

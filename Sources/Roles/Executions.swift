@@ -44,7 +44,8 @@ struct Executions: Sendable {
   }
 
   /// Re-executes a block on its parent and compares everything the header commits to.
-  mutating func validate(_ block: Block, hash: Digest) -> Validation {
+  /// - Throws: when this member's own state contradicts itself: it stops, and blames nobody.
+  mutating func validate(_ block: Block, hash: Digest) throws(LedgerFault) -> Validation {
     if state(of: hash) != nil { return .valid }
     guard let parent = state(of: block.header.parentHash) else { return .notYet }
     var transactions: [SignedTransaction] = []
@@ -64,7 +65,10 @@ struct Executions: Sendable {
       states[hash] = executed.state
       return .valid
     } catch {
-      return .invalid("\(error)")
+      switch error {
+      case .invalidBlock(let defect): return .invalid("\(defect)")
+      case .fault(let fault): throw fault
+      }
     }
   }
 
@@ -73,8 +77,12 @@ struct Executions: Sendable {
   mutating func finalize(_ segment: LedgerSegment) -> String? {
     for block in segment.blocks {
       let hash = block.hash
-      if case .invalid(let reason) = validate(block, hash: hash) {
-        return "block \(block.header.height) is final and this member's execution disagrees: \(reason)"
+      do throws(LedgerFault) {
+        if case .invalid(let reason) = try validate(block, hash: hash) {
+          return "block \(block.header.height) is final and this member's execution disagrees: \(reason)"
+        }
+      } catch {
+        return "block \(block.header.height) cannot be executed: \(error)"
       }
       guard let state = state(of: hash) else { return "block \(block.header.height) does not continue this ledger" }
       final = state
@@ -83,12 +91,5 @@ struct Executions: Sendable {
     let height = final.height
     states = states.filter { $0.value.height > height }
     return nil
-  }
-}
-
-extension BlockContext {
-  init(_ header: BlockHeader) {
-    self.init(
-      height: header.height, time: header.time, leader: Int(header.leader), parentHash: header.parentHash)
   }
 }

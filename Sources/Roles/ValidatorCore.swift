@@ -222,7 +222,7 @@ public struct ValidatorCore: RoleCore {
       turn.add(.recall(id, stream: Stream.segments, from: height, limit: ConsensusMessage.maximumSegments))
     case .build(let request): return build(request, &turn)
     case .assembled(let view, let hash): executions.assembled(view: view, hash: hash)
-    case .validate(let block, let hash): return .validated(block: hash, executions.validate(block, hash: hash))
+    case .validate(let block, let hash): return validate(block, hash, &turn)
     case .notarized(let block, _): mempool.notarized(block)
     case .finalized(let segment): finalized(segment, &turn)
     case .setTimer(let timer, let at): turn.add(.setTimer(timerID(timer), at: at))
@@ -247,6 +247,15 @@ public struct ValidatorCore: RoleCore {
     mempool.purge(executions.final)
     declined = true
     return .nothingToBuild(view: request.view)
+  }
+
+  private mutating func validate(_ block: Block, _ hash: Digest, _ turn: inout Turn) -> ConsensusEvent? {
+    do throws(LedgerFault) {
+      return .validated(block: hash, try executions.validate(block, hash: hash))
+    } catch {
+      turn.add(.halt(HaltReason("\(address) cannot execute block \(block.header.height): \(error)")))
+      return nil
+    }
   }
 
   private mutating func finalized(_ segment: LedgerSegment, _ turn: inout Turn) {
