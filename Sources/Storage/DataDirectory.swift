@@ -29,6 +29,8 @@ public final class DataDirectory: Sendable {
   public static func open(
     _ path: String, creating: Bool = true, minimumFreeBytes: UInt64 = DataDirectory.minimumFreeBytes
   ) throws(StorageError) -> DataDirectory {
+    // `data/` and `data` are one directory.
+    let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     var made: [String] = []
     do throws(StorageError) {
       if isDirectory(path) == nil {
@@ -56,6 +58,7 @@ public final class DataDirectory: Sendable {
     let lock = try takeLock(path)
     do throws(StorageError) {
       try requireSpace(path, minimumFreeBytes)
+      try writeHolder(lock, path)
       // Whoever held the lock before may have made the directory meanwhile.
       if isNew, try !hasFormat(path) { try writeFormat(path) }
       return DataDirectory(path: path, lock: lock)
@@ -93,14 +96,18 @@ public final class DataDirectory: Sendable {
       guard isHeld, let holder = try read(name), let processID = Int32(holder.filter { $0 != "\n" }) else { throw error }
       throw .locked(path: path, processID: processID)
     }
-    do throws(StorageError) {
-      guard ftruncate(descriptor, 0) == 0 else { throw systemError(name) }
-      try write("\(getpid())\n", to: descriptor, name)
-      return descriptor
-    } catch {
+    // A failed making may have unlinked the file between open and flock: a lock on what has no name keeps nobody out.
+    guard isFile(descriptor, at: name) else {
       _ = Glibc.close(descriptor)
-      throw error
+      throw .locked(path: path, processID: nil)
     }
+    return descriptor
+  }
+
+  /// Says in the lock file who holds it, for the message that the next one gets.
+  private static func writeHolder(_ lock: Int32, _ path: String) throws(StorageError) {
+    guard ftruncate(lock, 0) == 0 else { throw systemError(path) }
+    try write("\(getpid())\n", to: lock, path)
   }
 
   private static func requireSpace(_ path: String, _ minimum: UInt64) throws(StorageError) {
@@ -135,15 +142,17 @@ public final class DataDirectory: Sendable {
       current = String(current[..<slash])
     }
     var made: [String] = []
-    for directory in missing.reversed() {
-      guard mkdir(directory, 0o700) == 0 else {
-        let error = systemError(directory)
-        for done in made.reversed() { _ = rmdir(done) }
-        throw error
+    do throws(StorageError) {
+      for directory in missing.reversed() {
+        guard mkdir(directory, 0o700) == 0 else { throw systemError(directory) }
+        made.append(directory)
+        try syncDirectory("\(directory)/..")
       }
-      made.append(directory)
+      return made
+    } catch {
+      for directory in made.reversed() { _ = rmdir(directory) }
+      throw error
     }
-    return made
   }
 }
 
@@ -154,6 +163,13 @@ private func isDirectory(_ path: String) -> Bool? {
   var status = stat()
   guard stat(path, &status) == 0 else { return nil }
   return status.st_mode & S_IFMT == S_IFDIR
+}
+
+/// Whether the name still leads to the open file.
+private func isFile(_ descriptor: Int32, at name: String) -> Bool {
+  var (opened, named) = (stat(), stat())
+  return fstat(descriptor, &opened) == 0 && stat(name, &named) == 0 && opened.st_dev == named.st_dev
+    && opened.st_ino == named.st_ino
 }
 
 private func entries(_ path: String) throws(StorageError) -> [String] {
