@@ -54,6 +54,9 @@ import Signing
 /// Finality, Fetching, Pacing, Replay.
 public struct ConsensusCore: Sendable {
   public let configuration: ConsensusConfiguration
+  /// The member this core votes as. Stored: computed from the configuration's identity and inlined, it makes the optimiser
+  /// of Swift 6.3.1 stop with an ownership error (CopyPropagation).
+  let me: MemberIndex?
   /// The view this member is in.
   public internal(set) var view: View = 1
   /// The last final block.
@@ -142,7 +145,6 @@ public struct ConsensusCore: Sendable {
 
   // MARK: Small questions
 
-  var me: MemberIndex? { configuration.identity?.member }
   var quorum: Quorum { configuration.quorum }
   /// Nothing is signed in this view or an earlier one.
   var signingMark: View { max(finalized.view, configuration.signOnlyAbove) }

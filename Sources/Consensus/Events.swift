@@ -116,19 +116,17 @@ public enum ConsensusEvidence: Hashable, Sendable {
   case invalidProposal(Proposal, reason: String)
 
   /// Who is proven guilty.
-  public var member: MemberIndex {
-    switch self {
-    case .conflictingNotarize(let vote, _), .conflictingFinalize(let vote, _): vote.member
-    case .nullifyFinalize(let vote, _), .notarizeFinalize(let vote, _): vote.member
-    case .invalidProposal(let proposal, _): proposal.vote.member
-    }
-  }
+  public var member: MemberIndex { vote.member }
+  public var view: View { vote.ballot.view }
 
-  public var view: View {
+  /// One of the votes that prove it.
+  private var vote: Vote {
     switch self {
-    case .conflictingNotarize(let vote, _), .conflictingFinalize(let vote, _): vote.ballot.view
-    case .nullifyFinalize(let vote, _), .notarizeFinalize(let vote, _): vote.ballot.view
-    case .invalidProposal(let proposal, _): proposal.vote.ballot.view
+    case .conflictingNotarize(let vote, _): vote
+    case .conflictingFinalize(let vote, _): vote
+    case .nullifyFinalize(let vote, _): vote
+    case .notarizeFinalize(let vote, _): vote
+    case .invalidProposal(let proposal, _): proposal.vote
     }
   }
 }

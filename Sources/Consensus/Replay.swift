@@ -14,6 +14,7 @@ extension ConsensusCore {
     replaying records: [ConsensusRecord]
   ) {
     self.configuration = configuration
+    me = configuration.identity?.member
     self.finalization = finalization
     finalized =
       header.map { BlockReference($0, hash: $0.hash) }

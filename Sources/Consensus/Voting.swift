@@ -25,11 +25,10 @@ extension ConsensusCore {
   }
 
   private mutating func report(_ evidence: [ConsensusEvidence]) {
-    for item in evidence {
-      if item.member == me {
-        return halt("two contradicting votes of this member's key exist in view \(item.view): another process uses it")
-      }
-      emit(.evidence(item))
+    if let own = evidence.first(where: { $0.member == me }) {
+      halt("two contradicting votes of this member's key exist in view \(own.view): another process uses it")
+    } else {
+      effects += evidence.map { .evidence($0) }
     }
   }
 
