@@ -1,0 +1,40 @@
+import Effects
+import Messages
+import Roles
+
+/// How far a simulation has come: which activations are over, in their customers' eyes, and whether every member that
+/// is up has the blocks that say so.
+final class Progress {
+  var monitor: SafetyMonitor
+  private let validators: [ActorAddress]
+  private let planned: Int
+  private var over: Set<ActivationID> = []
+  private(set) var refused: [ActivationID: String] = [:]
+  /// Set once all are over: the height every member must still reach.
+  private var target: Height?
+
+  init(_ genesis: Genesis, planned: Int) {
+    monitor = SafetyMonitor(genesis: genesis)
+    validators = genesis.members.map { ActorAddress(.validator, $0.name) }
+    self.planned = planned
+  }
+
+  func observed(_ observation: Observation, by actor: ActorAddress) {
+    guard actor.role == .customer, case .activation(let id, let step) = observation else { return }
+    switch step {
+    case .ended: over.insert(id)
+    case .refused(let reason):
+      over.insert(id)
+      refused[id] = reason
+    default: break
+    }
+  }
+
+  func isSettled(_ world: World) -> Bool {
+    guard over.count >= planned else { return false }
+    let heights = validators.compactMap { (world.core($0) as? ValidatorCore)?.ledger.height }
+    let target = target ?? heights.max() ?? 0
+    self.target = target
+    return !heights.isEmpty && heights.allSatisfy { $0 >= target }
+  }
+}

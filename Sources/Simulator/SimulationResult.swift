@@ -1,0 +1,84 @@
+import Effects
+import Ledger
+import Messages
+import Signing
+import Topology
+
+/// What a simulation came to.
+public struct SimulationResult: Sendable {
+  public let seed: UInt64
+  public let ending: World.Ending
+  /// SHA-256 over everything that happened: equal for equal topology, seed, conditions, faults and code, in any build
+  /// and process.
+  public let traceHash: Digest
+  /// Virtual time from the start.
+  public let duration: Span
+  public let events: UInt64
+  /// In file order.
+  public let activations: [ActivationOutcome]
+  /// Final height per member, in member order.
+  public let heights: [Height]
+  /// Whether no two members hold different final blocks at one height.
+  public let membersAgree: Bool
+  /// Of the longest chain, executed again from the genesis; nil if it does not execute.
+  public let money: Money?
+  /// Promises of the protocol that did not hold.
+  public let violations: [Violation]
+  /// Actors that stopped for good.
+  public let halts: [Halt]
+  /// Messages that a receiver's admission refused, by what was wrong, sorted.
+  public let refusals: [(what: String, count: UInt64)]
+  /// Lives begun after the first, of all actors.
+  public let restarts: UInt64
+
+  public struct Money: Hashable, Sendable {
+    public let issued: Amount
+    public let balances: Amount
+    public let escrows: Amount
+    public let bonds: Amount
+
+    /// Nothing made or destroyed money.
+    public var isConserved: Bool { UInt128(balances) + UInt128(escrows) + UInt128(bonds) == UInt128(issued) }
+
+    init(_ totals: TotalsRecord) {
+      (issued, balances, escrows, bonds) = (totals.issued, totals.balances, totals.escrows, totals.bonds)
+    }
+  }
+
+  /// Everything that is not as it should be, as sentences; none when the run went as its topology expects and every
+  /// check held.
+  public var complaints: [String] {
+    var complaints: [String] = []
+    if ending != .satisfied { complaints.append("ended by \(ending) before every activation was over") }
+    complaints += violations.map(\.description)
+    complaints += halts.map { "\($0.actor) stopped: \($0.reason)" }
+    complaints += refusals.map { "refused \($0.count) times: \($0.what)" }
+    if money?.isConserved != true { complaints.append("money is not conserved") }
+    for activation in activations {
+      complaints += activation.differences.map { "\(activation.customer)/\(activation.label): \($0)" }
+    }
+    return complaints
+  }
+}
+
+/// What came of one activation of the topology.
+public struct ActivationOutcome: Sendable {
+  public enum End: Sendable {
+    /// On the ledger, in a final state.
+    case ended(ActivationResult)
+    /// Never on the ledger: nothing was locked.
+    case refused(String)
+    /// Not over when the simulation ended; the state if it was on the ledger.
+    case unfinished(ActivationState?)
+  }
+
+  public let customer: String
+  /// The topology's name for it.
+  public let label: String
+  public let contract: Topology.ContractReference
+  /// Nil when it was never ordered.
+  public let id: ActivationID?
+  public let end: End
+  /// Against the topology's `expect:`, as sentences.
+  public let differences: [String]
+}
