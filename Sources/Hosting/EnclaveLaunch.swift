@@ -1,0 +1,155 @@
+import Messages
+import Signing
+import Wire
+
+// What a launcher and the enclave it starts say to each other, over a pair of connected stream sockets that is the
+// enclave's standard input and output. Each frame is four bytes of length, most significant first, and that many bytes
+// of CBOR.
+//
+//     launcher → enclave   EnclaveLaunch     once
+//     enclave → launcher   EnclaveReport     once, when it is attested-for and reachable
+//
+// Nothing else is said. The enclave lives as long as the launcher keeps its end open: it stops at end of file, so it
+// cannot outlive its launcher however that ends.
+
+/// What of an enclave's configuration is measured with its executable: everything that could make it account for
+/// another network than its customer believes. The name, ports, paths and the sealing key are left out: they are new
+/// for each enclave or each launch, and none of them changes what a receipt means.
+public struct MeasuredConfiguration: Hashable, Sendable, WireCodable {
+  public static let formatVersion: UInt64 = 1
+
+  /// The genesis whose signatures and members the enclave believes.
+  public var network: Digest
+
+  public init(network: Digest) { self.network = network }
+
+  /// What stands in evidence and in `allowedMeasurements`.
+  /// - Parameter executable: SHA-256 of the enclave's file.
+  public func measurement(executable: Digest) -> Digest {
+    Digest(label: "AJIT enclave measurement", executable.bytes, encoded)
+  }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(2)
+    writer.write(Self.formatVersion)
+    writer.write(network)
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(2) { (reader) throws(WireError) in
+      guard try reader.uint() == Self.formatVersion else { throw .invalidValue(field: "measured configuration") }
+      return MeasuredConfiguration(network: try reader.value())
+    }
+  }
+}
+
+/// All that an enclave is told when it is started. Holds its sealing key: never logged, never written.
+public struct EnclaveLaunch: Hashable, Sendable, WireCodable {
+  public var name: String
+  public var customer: String
+  public var genesis: Genesis
+  public var clock: ClockQuality
+  /// 32 bytes that only this platform can derive, and only for this code: opens the sealed state.
+  public var sealingKey: [UInt8]
+  /// The directory of the sealed state.
+  public var stateDirectory: String
+  /// Launches so far, this one included.
+  public var bootCount: UInt64
+  /// The last launch that reported: state sealed before it has been rolled back.
+  public var reportedBootCount: UInt64
+  /// Where the enclave listens on the bus.
+  public var endpoint: String
+  /// Where everybody else is reached, and who that is.
+  public var nodeEndpoint: String
+  public var edges: [ActorAddress]
+  /// 0 lets the system choose. A restart gets the ports of the life before: the customer and the edge know them.
+  public var applicationPort: UInt16
+  public var networkPort: UInt16
+
+  public static let maximumEdges = 4096
+  public static let maximumBytes = 16 << 20
+
+  public init(
+    name: String, customer: String, genesis: Genesis, clock: ClockQuality, sealingKey: [UInt8], stateDirectory: String,
+    bootCount: UInt64, reportedBootCount: UInt64, endpoint: String, nodeEndpoint: String, edges: [ActorAddress],
+    applicationPort: UInt16 = 0, networkPort: UInt16 = 0
+  ) {
+    self.name = name
+    self.customer = customer
+    self.genesis = genesis
+    self.clock = clock
+    self.sealingKey = sealingKey
+    self.stateDirectory = stateDirectory
+    self.bootCount = bootCount
+    self.reportedBootCount = reportedBootCount
+    self.endpoint = endpoint
+    self.nodeEndpoint = nodeEndpoint
+    self.edges = edges
+    self.applicationPort = applicationPort
+    self.networkPort = networkPort
+  }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(13)
+    writer.write(name)
+    writer.write(customer)
+    writer.write(genesis)
+    writer.write(clock)
+    writer.write(bytes: sealingKey)
+    writer.write(stateDirectory)
+    writer.write(bootCount)
+    writer.write(reportedBootCount)
+    writer.write(endpoint)
+    writer.write(nodeEndpoint)
+    writer.write(list: edges)
+    writer.write(UInt64(applicationPort))
+    writer.write(UInt64(networkPort))
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(13) { (reader) throws(WireError) in
+      EnclaveLaunch(
+        name: try reader.text(maximum: ActorAddress.maximumNameBytes),
+        customer: try reader.text(maximum: ActorAddress.maximumNameBytes), genesis: try reader.value(),
+        clock: try reader.value(), sealingKey: try reader.byteString(exactly: 32, field: "sealing key"),
+        stateDirectory: try reader.text(maximum: 4096), bootCount: try reader.uint(),
+        reportedBootCount: try reader.uint(), endpoint: try reader.text(maximum: 256),
+        nodeEndpoint: try reader.text(maximum: 256), edges: try reader.list(maximum: Self.maximumEdges),
+        applicationPort: try reader.uint(UInt16.self, field: "application port"),
+        networkPort: try reader.uint(UInt16.self, field: "network port"))
+    }
+  }
+}
+
+/// What an enclave answers: who it is, or one line that says why it cannot start.
+public enum EnclaveReport: Hashable, Sendable, WireCodable {
+  case ready(EnclaveIdentity, networkPort: DataAddress)
+  case failed(String)
+
+  public static let maximumBytes = 4096
+  private static let maximumTextBytes = 1024
+
+  public func encode(to writer: inout CBORWriter) {
+    switch self {
+    case .ready(let identity, let networkPort):
+      writer.array(3)
+      writer.write(UInt64(1))
+      writer.write(identity)
+      writer.write(networkPort)
+    case .failed(let text):
+      writer.array(2)
+      writer.write(UInt64(2))
+      writer.write(String(text.prefix(Self.maximumTextBytes / 4)))
+    }
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.array(maximum: 3) { (reader, count) throws(WireError) in
+      switch (try reader.uint(), count) {
+      case (1, 3): return .ready(try reader.value(), networkPort: try reader.value())
+      case (2, 2): return .failed(try reader.text(maximum: Self.maximumTextBytes))
+      default: throw .invalidValue(field: "enclave report")
+      }
+    }
+  }
+}

@@ -1,0 +1,204 @@
+import Effects
+import Glibc
+import Signing
+import Wire
+
+/// One entry of a sealed file: `[number, kind, content]`.
+struct SealedEntry: WireCodable {
+  enum Content {
+    /// The receipt key's seed.
+    case identity([UInt8])
+    /// One turn's records.
+    case records([Record])
+    /// A launch with this boot count began.
+    case launched(UInt64)
+  }
+
+  let number: UInt64
+  let content: Content
+
+  static let maximumBytes = 64 << 20
+  private static let maximumRecords = 1 << 20
+
+  init(number: UInt64, content: Content) {
+    self.number = number
+    self.content = content
+  }
+
+  func encode(to writer: inout CBORWriter) {
+    writer.array(3)
+    writer.write(number)
+    switch content {
+    case .identity(let seed):
+      writer.write(UInt64(1))
+      writer.write(bytes: seed)
+    case .records(let records):
+      writer.write(UInt64(2))
+      writer.array(records.count)
+      for record in records {
+        switch record {
+        case .put(let stream, let key, let bytes):
+          writer.array(3)
+          writer.write(UInt64(stream))
+          writer.write(key)
+          writer.write(bytes: bytes)
+        case .prune(let stream, let below):
+          writer.array(2)
+          writer.write(UInt64(stream))
+          writer.write(below)
+        }
+      }
+    case .launched(let bootCount):
+      writer.write(UInt64(3))
+      writer.write(bootCount)
+    }
+  }
+
+  init(from reader: inout CBORReader) throws(WireError) {
+    (number, content) = try reader.record(3) { (reader) throws(WireError) in
+      let number = try reader.uint()
+      switch try reader.uint() {
+      case 1: return (number, .identity(try reader.byteString(exactly: 32, field: "seed")))
+      case 2: return (number, .records(try Self.records(&reader)))
+      case 3: return (number, .launched(try reader.uint()))
+      default: throw .invalidValue(field: "sealed entry")
+      }
+    }
+  }
+
+  private static func records(_ reader: inout CBORReader) throws(WireError) -> [Record] {
+    try reader.array(maximum: maximumRecords) { (reader, count) throws(WireError) in
+      var records: [Record] = []
+      for _ in 0..<count {
+        records.append(
+          try reader.array(maximum: 3) { (reader, count) throws(WireError) in
+            let stream = try reader.uint(UInt16.self, field: "stream")
+            let key = try reader.uint()
+            switch count {
+            case 2: return .prune(stream: stream, below: key)
+            case 3: return .put(stream: stream, key: key, bytes: try reader.byteString(maximum: maximumBytes))
+            default: throw .invalidValue(field: "record")
+            }
+          })
+      }
+      return records
+    }
+  }
+}
+
+/// A sealed file that is open for appending.
+struct SealedFile: ~Copyable {
+  private let descriptor: Int32
+  private let path: String
+  private(set) var bytes = 0
+
+  /// What is in a sealed file.
+  struct Content: Sendable {
+    var seed: [UInt8]?
+    var live = LiveRecords()
+    var bootCount: UInt64 = 0
+    var nextEntry: UInt64 = 0
+  }
+
+  private init(descriptor: Int32, path: String) {
+    self.descriptor = descriptor
+    self.path = path
+  }
+
+  deinit { close(descriptor) }
+
+  mutating func append(_ entry: SealedEntry, with key: SealingKey) throws(SealedStoreError) {
+    let box = key.seal(entry.encoded)
+    var frame: [UInt8] = []
+    for shift in [24, 16, 8, 0] { frame.append(UInt8(truncatingIfNeeded: box.count >> shift)) }
+    frame += box
+    var written = 0
+    while written < frame.count {
+      let count = frame[written...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw Self.failure(path) }
+      written += count
+    }
+    bytes += frame.count
+  }
+
+  func synchronize() throws(SealedStoreError) {
+    guard fdatasync(descriptor) == 0 else { throw Self.failure(path) }
+  }
+
+  /// Writes a new file beside the old one, synced, and puts it in its place: at any moment one of the two is there,
+  /// whole.
+  static func replace(
+    _ path: String, with key: SealingKey, _ fill: (inout SealedFile) throws(SealedStoreError) -> Void
+  ) throws(SealedStoreError) -> SealedFile {
+    let new = path + ".new"
+    let descriptor = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else { throw failure(new) }
+    var file = SealedFile(descriptor: descriptor, path: path)
+    try fill(&file)
+    try file.synchronize()
+    guard rename(new, path) == 0 else { throw failure(new) }
+    let slash = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+    let directory = open(slash, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard directory >= 0 else { throw failure(slash) }
+    defer { close(directory) }
+    guard fsync(directory) == 0 else { throw failure(slash) }
+    return file
+  }
+
+  /// Reads what is there; nothing if there is no file. A torn end is what a crash leaves of a turn that said nothing
+  /// yet, and is passed over; anything else that does not fit is refused.
+  static func read(_ path: String, with key: SealingKey) throws(SealedStoreError) -> Content {
+    var content = Content()
+    guard let bytes = try contents(path) else { return content }
+    var offset = 0
+    while offset < bytes.count {
+      guard bytes.count - offset >= 4 else { break }
+      let length = bytes[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
+      let end = offset + 4 + length
+      guard length <= SealedEntry.maximumBytes, end <= bytes.count else { break }
+      let entry: SealedEntry
+      do {
+        entry = try SealedEntry(decoding: key.open(Array(bytes[offset + 4..<end])))
+      } catch {
+        if end == bytes.count, offset > 0 { break }
+        throw SealedStoreError(
+          description: "\(path) cannot be unsealed at byte \(offset): it was sealed by another build or platform, or "
+            + "changed; run what wrote it, or start fresh")
+      }
+      guard offset == 0 || entry.number == content.nextEntry else {
+        throw SealedStoreError(description: "\(path) lacks entries at byte \(offset): it was changed; start fresh")
+      }
+      content.nextEntry = entry.number + 1
+      switch entry.content {
+      case .identity(let seed): content.seed = seed
+      case .records(let records): for record in records { content.live.apply(record) }
+      case .launched(let bootCount): content.bootCount = bootCount
+      }
+      offset = end
+    }
+    return content
+  }
+
+  private static func contents(_ path: String) throws(SealedStoreError) -> [UInt8]? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else {
+      if errno == ENOENT { return nil }
+      throw failure(path)
+    }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = Glibc.read(descriptor, &chunk, chunk.count)
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { throw failure(path) }
+      if count == 0 { return bytes }
+      bytes += chunk[..<count]
+    }
+  }
+
+  private static func failure(_ path: String) -> SealedStoreError {
+    SealedStoreError(description: "\(path): \(systemReason(errno)): check owner, permissions and space")
+  }
+}
