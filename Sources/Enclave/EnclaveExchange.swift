@@ -60,8 +60,17 @@ extension EnclaveCore {
     switch (about, result) {
     case (.flow(let slot), .success(let message)): flowOpened(slot, message.value, &turn)
     case (.exchange(let slot), .success(let message)): exchanged(slot, message.value, &turn)
+    case (.exchange(let slot), .failure(let error)) where error.code == .notFound && sessions[slot]?.isFinished == true:
+      // Settled and closed at the edge: it has no use for the last record any more.
+      over(slot, &turn)
     case (.flow(let slot), .failure), (.exchange(let slot), .failure): retryLater(slot, &turn)
     }
+  }
+
+  /// Nothing is left to ask: the session stays only for its customer to read.
+  private mutating func over(_ slot: UInt64, _ turn: inout Turn) {
+    finished.append(slot)
+    forgetOldest(&turn)
   }
 
   /// Waits longer after each failure, never longer than ``longestRetry``: an edge that is down is not hammered.
@@ -71,6 +80,10 @@ extension EnclaveCore {
 
   private mutating func retryLater(_ slot: UInt64, _ turn: inout Turn) {
     guard let session = sessions[slot] else { return }
+    guard turn.now < session.abandonAt else {
+      turn.note("\(address): \(session.opening.activation.short): the edge never answered; given up", .warning)
+      return over(slot, &turn)
+    }
     sessions[slot]?.failures += 1
     turn.add(.setTimer(TimerID(Purpose.retry, slot), at: turn.now + pause(session.failures)))
   }
@@ -119,13 +132,7 @@ extension EnclaveCore {
       return retryLater(slot, &turn)
     }
     session.failures = 0
-    let isOver = session.isOver
     sessions[slot] = session
-    if isOver {
-      finished.append(slot)
-      sessions[slot]?.isAsking = false
-      return forgetOldest(&turn)
-    }
-    resume(slot, &turn)
+    if session.isOver { over(slot, &turn) } else { resume(slot, &turn) }
   }
 }

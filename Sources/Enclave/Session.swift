@@ -71,6 +71,10 @@ struct Session: Sendable {
   var isFinished: Bool { exchange.lastRecord.map { $0.epoch + 1 >= epochs } ?? false }
   /// Finished, and the operator has the last record.
   var isOver: Bool { isFinished && exchange.isIdle }
+  /// When no record can help anybody any more: the contract's time to settle is over.
+  var abandonAt: Instant {
+    clock.end + parties.terms.deadlines.settleWithin + parties.terms.deadlines.settlementWindow
+  }
   var flowKey: FlowKey? { flow.map { FlowKey(edge: $0.opened.address, flow: $0.opened.flow) } }
 
   func phase(at now: Instant) -> EnclaveStatus.Phase {
@@ -86,7 +90,7 @@ struct Session: Sendable {
       epoch: clock.epoch(at: now).flatMap { $0 < epochs ? $0 : nil }, record: exchange.lastSigned)
   }
 
-  /// The activation ends after so many epochs. Never before one that is closed or running.
+  /// The activation ends after so many epochs: never fewer than are closed, never more than were booked.
   mutating func end(after epochs: UInt64) -> Bool {
     guard epochs >= 1, epochs <= opening.order.epochs, epochs >= exchange.nextToClose, !isFinished,
       let shorter = clock.with(epochs: epochs, metering: parties.terms.metering)

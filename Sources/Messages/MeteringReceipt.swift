@@ -161,9 +161,10 @@ public struct PacketCounts: Hashable, Sendable, WireCodable {
   /// Of epochs already closed, whichever they were.
   public var stale: UInt64 = 0
   public var badTag: UInt64 = 0
-  /// Too large, too fast, not the flow's peer, or beyond what an epoch may hold.
+  /// Too large, too fast, not from the flow's peer, or at a shut gate. At the edge first copies only, and of those
+  /// only the ones not passed on: a replayed packet adds nothing.
   public var droppedByPolicy: UInt64 = 0
-  /// Stamped with an epoch that its sequence number or the time contradicts.
+  /// Stamped with an epoch that its sequence number or the time contradicts, or a number no honest sender reaches.
   public var misstamped: UInt64 = 0
 
   public init() {}

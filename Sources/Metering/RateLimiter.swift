@@ -56,12 +56,14 @@ extension ContractTerms {
     return overflow ? .max : bits / 8
   }
 
-  /// The maximum rate, and room for the probes that nobody ordered.
+  /// What the probes that nobody ordered take, bit/s.
+  public var probeRate: UInt64 {
+    let bits = Self.probesPerEpoch * UInt64(PacketHeader.overheadBytes + EchoPayload.byteCount) * 8
+    return bits * 1_000_000_000 / UInt64(max(1, metering.epoch.nanoseconds)) + 1
+  }
+
   private func policedRate(_ direction: Direction) -> UInt64 {
-    let maximum = direction == .up ? service.maximumUp : service.maximumDown
-    let probeBits = Self.probesPerEpoch * UInt64(PacketHeader.overheadBytes + EchoPayload.byteCount) * 8
-    let perSecond = probeBits * 1_000_000_000 / UInt64(max(1, metering.epoch.nanoseconds)) + 1
-    return maximum.addingSaturating(perSecond)
+    (direction == .up ? service.maximumUp : service.maximumDown).addingSaturating(probeRate)
   }
 
   private func smallestBurst(_ rate: UInt64) -> Span {

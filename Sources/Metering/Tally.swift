@@ -117,7 +117,7 @@ public struct PointMeter: Sendable {
         tally.counts.duplicates += 1
         arrival = .duplicate
       case .beyondLimit:
-        tally.counts.droppedByPolicy += 1
+        tally.counts.misstamped += 1
         arrival = .beyondLimit
       case .first(let inOrder):
         tally.counts.uniqueReceived += 1
