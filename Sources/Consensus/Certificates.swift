@@ -34,13 +34,13 @@ extension ConsensusCore {
       if target > unapplied?.view ?? 0 { unapplied = certificate }
       certified(proposition, by: sender)
     }
-    let isFarAhead = target > view
     if target >= view { enter(target + 1, by: certificate) }
     if case .notarize = certificate.ballot { finalize(target) }
     if case .finalize = certificate.ballot {
       applyFinalization()
-      // Close behind, the missing block is on its way or fetched alone.
-      if unapplied != nil, isFarAhead { catchUp(asking: sender) }
+      if unapplied != nil {
+        catchUp(asking: sender, inHurry: target >= finalized.view + ConsensusConfiguration.viewsFarBehind)
+      }
     }
   }
 

@@ -60,6 +60,8 @@ public struct ConsensusConfiguration: Sendable {
   /// Certified blocks with transactions that may wait for finality one on the other; further ones are empty, so that a
   /// segment always fits into a message.
   public static let fullBlocksNotFinal: UInt64 = 8
+  /// A finalization this many views above the last final one shows that a member is far behind.
+  public static let viewsFarBehind: UInt64 = 4
   /// Own finalize votes repeated in one retry.
   public static let finalizesRepeated: UInt64 = 8
   /// Answers to one member in one ``retryFloor``.

@@ -19,25 +19,26 @@ struct Fetching: Sendable {
   private(set) var blocks: [WantedBlock] = []
   /// Views whose closing certificates are missing, and who is asked next.
   private(set) var views: (range: ClosedRange<View>, dueAt: Instant, member: MemberIndex)?
-  /// Where segments were asked from last.
-  var segmentsFrom: Height?
-  var segmentsMember: MemberIndex
+  /// Final blocks are missing: when to ask for segments (again), and whom.
+  private(set) var segments: (dueAt: Instant, member: MemberIndex)?
 
-  init(first: MemberIndex) { segmentsMember = first }
-
-  var isEmpty: Bool { blocks.isEmpty && views == nil }
+  var isEmpty: Bool { blocks.isEmpty && views == nil && segments == nil }
 
   func wants(_ hash: Digest) -> Bool { blocks.contains { $0.hash == hash } }
 
-  var dueAt: Instant? {
-    let first = blocks.map(\.dueAt).min()
-    guard let views else { return first }
-    return first.map { min($0, views.dueAt) } ?? views.dueAt
-  }
+  var dueAt: Instant? { (blocks.map(\.dueAt) + [views?.dueAt, segments?.dueAt].compactMap { $0 }).min() }
 
   mutating func want(_ block: WantedBlock) {
-    guard !wants(block.hash), blocks.count < Self.maximumBlocks else { return }
-    blocks.append(block)
+    if let index = blocks.firstIndex(where: { $0.hash == block.hash }) {
+      blocks[index].dueAt = min(blocks[index].dueAt, block.dueAt)
+    } else if blocks.count < Self.maximumBlocks {
+      blocks.append(block)
+    }
+  }
+
+  /// - Parameter member: who is asked next; nil leaves that as it is.
+  mutating func wantSegments(dueAt: Instant, member: MemberIndex?, otherwise next: MemberIndex) {
+    segments = (min(segments?.dueAt ?? dueAt, dueAt), member ?? segments?.member ?? next)
   }
 
   mutating func want(views range: ClosedRange<View>, dueAt: Instant, member: MemberIndex) {
@@ -66,6 +67,15 @@ struct Fetching: Sendable {
     return questions
   }
 
+  /// Whom to ask for segments now, if anybody.
+  mutating func dueSegments(at now: Instant, retry: Span, next: (MemberIndex) -> MemberIndex) -> MemberIndex? {
+    guard let wanted = segments, wanted.dueAt <= now else { return nil }
+    segments = (now + retry, next(wanted.member))
+    return wanted.member
+  }
+
+  mutating func segmentsApplied() { segments = nil }
+
   /// Blocks of final views are not wanted any more; nor are certificates.
   mutating func forget(through view: View) {
     blocks.removeAll { $0.view <= view }
@@ -87,10 +97,11 @@ extension ConsensusCore {
   }
 
   /// Wants a block. Whoever is not in a hurry leaves a proposal time to arrive: a large one is verified longer than the
-  /// votes for it, which overtake it.
+  /// votes for it, which overtake it. What segments will bring is asked for singly only if they do not.
   mutating func fetch(_ hash: Digest, view: View, from sender: MemberIndex?, inHurry: Bool = true) {
     guard tree[hash] == nil, view > finalized.view else { return }
-    let dueAt = inHurry ? now : now + configuration.retryFloor
+    let comesInSegments = view <= unapplied?.view ?? 0
+    let dueAt = inHurry && !comesInSegments ? now : now + configuration.retryFloor
     fetching.want(Fetching.WantedBlock(hash: hash, view: view, dueAt: dueAt, member: preferred(sender)))
   }
 
@@ -98,14 +109,12 @@ extension ConsensusCore {
     fetching.want(views: range, dueAt: now, member: preferred(sender))
   }
 
-  /// Asks for final blocks from the first one that is missing.
-  mutating func catchUp(asking sender: MemberIndex?) {
-    let member = sender.map { preferred($0) } ?? fetching.segmentsMember
-    guard member != me else { return }
-    fetching.segmentsFrom = finalized.height + 1
-    fetching.segmentsMember = next(after: member)
-    observe(.catchingUp(from: finalized.height + 1, asking: member))
-    emit(.send(.getSegments(from: finalized.height + 1), to: member))
+  /// Wants the final blocks from the first one that is missing: at once when far behind; close behind they are on their
+  /// way as proposals.
+  mutating func catchUp(asking sender: MemberIndex?, inHurry: Bool) {
+    fetching.wantSegments(
+      dueAt: inHurry ? now : now + configuration.retryFloor, member: sender.map { preferred($0) },
+      otherwise: preferred(nil))
   }
 
   /// Sends the questions that are due.
@@ -113,6 +122,12 @@ extension ConsensusCore {
     guard quorum.members > 1, !isHalted else { return }
     for question in fetching.due(at: now, retry: retryInterval, next: next(after:)) {
       emit(.send(question.message, to: question.member))
+    }
+    guard unapplied != nil else { return fetching.segmentsApplied() }
+    if fetching.segments == nil { catchUp(asking: nil, inHurry: false) }
+    if let member = fetching.dueSegments(at: now, retry: retryInterval, next: next(after:)) {
+      observe(.catchingUp(from: finalized.height + 1, asking: member))
+      emit(.send(.getSegments(from: finalized.height + 1), to: member))
     }
   }
 }

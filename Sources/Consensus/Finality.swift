@@ -26,7 +26,7 @@ extension ConsensusCore {
       if isHalted { return }
     }
     // More of the same from whoever had some; otherwise the retry asks somebody else.
-    if unapplied != nil, finalized.height > before { catchUp(asking: sender) }
+    if unapplied != nil, finalized.height > before { catchUp(asking: sender, inHurry: true) }
   }
 
   private mutating func extend(by segment: LedgerSegment) {

@@ -93,7 +93,6 @@ extension ConsensusCore {
       guard let hash = rounds[target]?.certifiedHash, tree[hash]?.execution == .notYet else { continue }
       tree.setExecution(.notAsked, of: hash)
     }
-    if unapplied != nil { catchUp(asking: nil) }
   }
 
   /// Own finalize votes of the views that are certified and not final, and the highest certificate among them for those

@@ -23,9 +23,8 @@ extension ConsensusCore {
       leaders: configuration.leaders, silentViews: configuration.silentViews,
       maximumSkipped: configuration.quorum.faults)
     pacemaker = Pacemaker(configuration)
-    fetching = Fetching(first: configuration.identity?.member ?? 0)
+    fetching = Fetching()
     answering = Answering(configuration)
-    fetching.segmentsMember = next(after: fetching.segmentsMember)
     view = finalized.view + 1
     entry = finalization
     for record in records where record.era == configuration.era { replay(record) }
