@@ -1,6 +1,7 @@
 import Effects
 import Enclave
 import Messages
+import Metering
 import Roles
 import Signing
 import Slicing
@@ -49,11 +50,13 @@ public struct RuntimeInputs<Keys: Keyring> {
   public var measurement: Digest
   /// Per enclave: launches so far, this one included.
   public var bootCounts: [String: UInt64]
+  /// What edges say about the clock they stamp with.
+  public var clock: ClockQuality
 
   public init(
     keyring: Keys, entropy: @escaping (ActorAddress) -> [UInt8], edgePorts: [String: EdgePorts],
     customerPorts: [String: DataAddress], enclaves: [String: EnclaveIdentity], measurement: Digest,
-    bootCounts: [String: UInt64]
+    bootCounts: [String: UInt64], clock: ClockQuality
   ) {
     self.keyring = keyring
     self.entropy = entropy
@@ -62,7 +65,13 @@ public struct RuntimeInputs<Keys: Keyring> {
     self.enclaves = enclaves
     self.measurement = measurement
     self.bootCounts = bootCounts
+    self.clock = clock
   }
+}
+
+/// Whoever runs the actors did not say something that an actor needs: a fault of the program.
+public struct MissingInput: Error, Hashable, Sendable, CustomStringConvertible {
+  public let description: String
 }
 
 public struct EdgePorts: Hashable, Sendable {
@@ -99,6 +108,23 @@ extension Deployment {
         name: regulator.name, genesis: genesis, validators: validators(preferring: regulator.name))
       return ActorPlan(ActorAddress(.regulator, regulator.name), store: .records) {
         RegulatorCore(configuration, recovering: $0)
+      }
+    }
+  }
+
+  private func edges<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) throws -> [ActorPlan] {
+    try topology.operators.flatMap { networkOperator in
+      try networkOperator.edges.map { edge in
+        let name = KeyName(.edge, edge.name)
+        guard let ports = inputs.edgePorts[edge.name] else { throw MissingInput(description: "ports of edge \(edge.name)") }
+        let configuration = EdgeCore.Configuration(
+          name: edge.name, network: genesis.networkID, controller: ActorAddress(.controller, networkOperator.name),
+          key: try inputs.keyring.signingKey(name), agreementKey: try inputs.keyring.agreementKey(name),
+          networkPort: ports.network, endpointPort: ports.endpoint, clock: inputs.clock,
+          impairment: edge.impairment.map { PathImpairment($0) }, seed: topology.seed)
+        return ActorPlan(
+          ActorAddress(.edge, edge.name), store: .records, ports: [ports.network, ports.endpoint]
+        ) { try EdgeCore(configuration, recovering: $0) }
       }
     }
   }
@@ -175,5 +201,19 @@ extension Deployment {
       label: activation.name, terms: terms, at: activation.at, startWithin: activation.startWithin,
       epochs: activation.epochs, cell: activation.cell, peer: activation.peer, enclave: activation.enclave,
       up: Traffic(activation.up), down: Traffic(activation.down))
+  }
+}
+
+extension PathImpairment {
+  init(_ impairment: Topology.Impairment) {
+    self.init(
+      loss: impairment.loss, delay: impairment.delay, jitter: impairment.jitter, rate: impairment.rate,
+      direction: impairment.direction)
+  }
+}
+
+extension Traffic {
+  init(_ traffic: Topology.Traffic) {
+    self.init(packetsPerSecond: traffic.packetsPerSecond, payloadBytes: traffic.payloadBytes)
   }
 }

@@ -7,6 +7,9 @@ import Wire
 public protocol Keyring {
   /// The key of `owner` in a role, made by ``KeyName``'s text.
   func signingKey(_ name: KeyName) throws -> SigningKey
+  /// The key under which an owner agrees on packet tags with others; the same in every life, so that a flow survives
+  /// a restart.
+  func agreementKey(_ name: KeyName) throws -> KeyAgreementKey
 }
 
 /// Names one secret key: `validator/alpha`, `organisation/hospital` …
@@ -34,6 +37,10 @@ public struct SeededKeyring: Keyring {
   public init(seed: UInt64, scheme: SignatureScheme = .simulated) {
     self.seed = seed
     self.scheme = scheme
+  }
+
+  public func agreementKey(_ name: KeyName) throws -> KeyAgreementKey {
+    try KeyAgreementKey(seed: Digest(label: "AJIT seeded agreement key \(name)", seed.encoded).bytes)
   }
 
   public func signingKey(_ name: KeyName) throws -> SigningKey {
