@@ -34,7 +34,7 @@ struct LedgerAgreement {
     heights = chains.map { $0.last?.header.height ?? 0 }
     chain = chains.max { $0.count < $1.count } ?? []
     let hashes = chain.map(\.hash)
-    for (member, other) in zip(genesis.members, chains) where other.map(\.hash) != hashes.prefix(other.count) {
+    for (member, other) in zip(genesis.members, chains) where other.map(\.hash) != Array(hashes.prefix(other.count)) {
       membersAgree = false
       violations.append(violation("S1", "\(member.name) holds another chain than the longest"))
     }

@@ -67,7 +67,7 @@ struct SimulatedPlaces {
       keyring: keyring, entropy: { Self.secret("entropy \(life)", $0.description, seed) }, edgePorts: edgePorts,
       customerPorts: customerPorts,
       enclaves: Dictionary(uniqueKeysWithValues: enclaves.map { ($0.name, $0.identity) }),
-      measurement: Self.measurement, bootCounts: [:])
+      measurement: Self.measurement, bootCounts: [:], clock: Self.clock)
   }
 
   private static func secret(_ what: String, _ name: String, _ seed: UInt64) -> [UInt8] {
