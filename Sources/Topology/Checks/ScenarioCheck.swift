@@ -75,13 +75,15 @@ extension TopologyCheck {
       context.minimumEpochs <= activation.epochs && activation.epochs <= context.maximumEpochs, "\(pointer)/epochs",
       "the contract is for \(context.minimumEpochs) to \(context.maximumEpochs) epochs; change one of them",
       basis: basis)
+    let area = context.serviceArea.joined(separator: ", ")
     require(
       context.serviceArea.contains(activation.cell), "\(pointer)/cell",
-      "cell '\(activation.cell)' is not in the contract's serviceArea: \(context.serviceArea.joined(separator: ", "))",
+      "cell '\(activation.cell)' is not in the contract's serviceArea: \(area)",
       basis: basis)
+    let peers = context.allowedPeers.joined(separator: ", ")
     require(
       context.allowedPeers.contains(activation.peer), "\(pointer)/peer",
-      "peer '\(activation.peer)' is not in the contract's allowedPeers: \(context.allowedPeers.joined(separator: ", "))",
+      "peer '\(activation.peer)' is not in the contract's allowedPeers: \(peers)",
       basis: basis)
     require(
       activation.startWithin > ordered.contract.deadlines.startLead, "\(pointer)/startWithin",

@@ -80,8 +80,8 @@ struct TopologyCheck {
     require(
       operators == 0 || operators >= quorum, "/regulators",
       """
-      a quorum is \(quorum) of \(members) members, and the operators alone (\(operators)) cannot make it; add operators, \
-      or remove regulators
+      a quorum is \(quorum) of \(members) members, and the operators alone (\(operators)) cannot make it; add \
+      operators, or remove regulators
       """,
       basis: ["/operators"])
     var total: Amount = 0
