@@ -181,7 +181,9 @@ public struct SubstrateLink: Hashable, Sendable, WireCodable {
     guard forwardCapacity <= Substrate.maximumCapacity, backwardCapacity <= Substrate.maximumCapacity else {
       throw .outOfRange(element: element, field: "capacity")
     }
-    guard Span.zero <= delay, delay <= Substrate.maximumDelay else { throw .outOfRange(element: element, field: "delay") }
+    guard Span.zero <= delay, delay <= Substrate.maximumDelay else {
+      throw .outOfRange(element: element, field: "delay")
+    }
     guard loss <= Substrate.maximumLoss else { throw .outOfRange(element: element, field: "loss") }
     guard cost <= Substrate.maximumCost else { throw .outOfRange(element: element, field: "cost") }
   }

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 
 /// The directory that holds everything one deployment keeps: locked while open, marked with the format's version,
@@ -47,6 +48,18 @@ public final class DataDirectory: Sendable {
   /// Where a file of this name lives.
   public func file(_ name: String) -> String { "\(path)/\(name)" }
 
+  /// Removes everything that was kept here and leaves a new, locked directory: a fresh start.
+  public func removeContents() throws(StorageError) {
+    for name in try entries(path) where name != Self.lockName && name != Self.formatName {
+      do {
+        try FileManager.default.removeItem(atPath: file(name))
+      } catch {
+        throw .unwritable(path: file(name), detail: "it cannot be removed")
+      }
+    }
+    try syncDirectory(path)
+  }
+
   // MARK: Opening
 
   private static func open(existing path: String, creating: Bool, minimumFreeBytes: UInt64) throws(StorageError)
@@ -93,7 +106,9 @@ public final class DataDirectory: Sendable {
       let isHeld = errno == EWOULDBLOCK
       let error: StorageError = isHeld ? .locked(path: path, processID: nil) : systemError(name)
       _ = Glibc.close(descriptor)
-      guard isHeld, let holder = try read(name), let processID = Int32(holder.filter { $0 != "\n" }) else { throw error }
+      guard isHeld, let holder = try read(name), let processID = Int32(holder.filter { $0 != "\n" }) else {
+        throw error
+      }
       throw .locked(path: path, processID: processID)
     }
     // A failed making may have unlinked the file between open and flock: a lock on what has no name keeps nobody out.

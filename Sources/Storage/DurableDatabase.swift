@@ -10,8 +10,8 @@ struct DurableDatabase: Sendable {
   let path: String
   let queue: DatabaseQueue
 
-  /// "AJIT" in ASCII, in the file's header (SQLite file format §1.3.13): another program's database is not taken over.
-  private static let applicationID: Int32 = 0x414A_4954
+  /// "AJIT" in ASCII, at offset 68 of the file (SQLite database header): another program's database is left alone.
+  static let applicationID: Int32 = 0x414A_4954
   /// Pages in the write-ahead log before a commit moves them to the file: 16 MiB at 4 KiB. A larger log makes the
   /// commit that does it rarer but slower.
   static let checkpointPages = 4096
@@ -25,16 +25,18 @@ struct DurableDatabase: Sendable {
     self.path = path
     var configuration = Configuration()
     configuration.label = "AJIT.storage"
+    let size = try Self.sizeOfOwnFile(path)
     configuration.prepareDatabase { database in
+      // Before the write-ahead log is switched on, so that it is in the file itself from the first byte.
+      if size == 0 { try database.execute(sql: "PRAGMA application_id = \(Self.applicationID)") }
       try database.execute(sql: "PRAGMA journal_mode = WAL")
       try database.execute(sql: "PRAGMA synchronous = FULL")
       try database.execute(sql: "PRAGMA wal_autocheckpoint = \(Self.checkpointPages)")
       try database.execute(sql: "PRAGMA journal_size_limit = \(Self.maximumIdleLogBytes)")
     }
-    let existing = fileSize(path)
     queue = try translatingErrors(path) { try DatabaseQueue(path: path, configuration: configuration) }
     do {
-      try check(existing: existing, migrator: migrator)
+      try check(size: size, migrator: migrator)
     } catch {
       // The error to report is the first one.
       try? queue.close()
@@ -42,32 +44,42 @@ struct DurableDatabase: Sendable {
     }
   }
 
-  private func check(existing: Int64?, migrator: DatabaseMigrator) throws(StorageError) {
-    let (identifier, journal, synchronous) = try read { database in
-      (
-        try Int32.fetchOne(database, sql: "PRAGMA application_id"),
-        try String.fetchOne(database, sql: "PRAGMA journal_mode"),
-        try Int.fetchOne(database, sql: "PRAGMA synchronous")
-      )
-    }
+  private func check(size: Int64, migrator: DatabaseMigrator) throws(StorageError) {
+    let journal = try read { try String.fetchOne($0, sql: "PRAGMA journal_mode") }
+    let synchronous = try read { try Int.fetchOne($0, sql: "PRAGMA synchronous") }
     guard journal == "wal", synchronous == 2 else {
       throw .failed(path: path, detail: "the file system refuses a durable write-ahead log")
-    }
-    let isEmpty = try read { try Int.fetchOne($0, sql: "SELECT count(*) FROM sqlite_master") == 0 }
-    guard identifier == Self.applicationID || isEmpty else {
-      throw .notADataDirectory(path: path, detail: "a database of another program")
     }
     if try read({ try migrator.hasBeenSuperseded($0) }) {
       throw .newerFormat(path: path, detail: "unknown tables")
     }
-    if let existing, existing > 0, existing <= Self.maximumCheckedBytes {
+    if size > 0 && size <= Self.maximumCheckedBytes {
       let finding = try read { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") }
       guard finding == "ok" else { throw .corrupt(path: path, detail: finding ?? "quick_check gave nothing") }
     }
-    try translatingErrors(path) {
-      try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA application_id = \(Self.applicationID)") }
-      try migrator.migrate(queue)
+    try translatingErrors(path) { try migrator.migrate(queue) }
+  }
+
+  /// The file's size, bytes; 0 if it is not there yet. Looks at the header only, because opening a database already
+  /// changes it.
+  private static func sizeOfOwnFile(_ path: String) throws(StorageError) -> Int64 {
+    let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      if errno == ENOENT { return 0 }
+      throw .unwritable(path: path, detail: String(cString: strerror(errno)))
     }
+    defer { _ = Glibc.close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_size > 0 else { return 0 }
+    var header = [UInt8](repeating: 0, count: 100)
+    guard Glibc.read(descriptor, &header, header.count) == header.count,
+      header.starts(with: "SQLite format 3\0".utf8)
+    else { throw .corrupt(path: path, detail: "it does not begin like a database") }
+    let identifier = header[68..<72].reduce(0) { $0 << 8 | Int32($1) }
+    guard identifier == applicationID else {
+      throw .notADataDirectory(path: path, detail: "a database of another program")
+    }
+    return Int64(status.st_size)
   }
 
   func read<Result>(_ body: (Database) throws -> Result) throws(StorageError) -> Result {
@@ -87,12 +99,6 @@ struct DurableDatabase: Sendable {
   func close() throws(StorageError) {
     try translatingErrors(path) { try queue.close() }
   }
-}
-
-/// The file's size, or nil if it does not exist or may not be looked at.
-private func fileSize(_ path: String) -> Int64? {
-  var status = stat()
-  return stat(path, &status) == 0 ? Int64(status.st_size) : nil
 }
 
 /// A record that cannot be kept: becomes ``StorageError/unusableRecord(path:detail:)`` where the file's path is known.

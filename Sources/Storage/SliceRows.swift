@@ -104,16 +104,17 @@ struct SliceRows: Sendable {
   private func reservations(of key: UInt64, in database: Database) throws -> Set<ResourceDemand> {
     let statement = try database.cachedStatement(
       sql: "SELECT resource, number, amount FROM reservation WHERE slice = ?")
-    return try Set(Row.fetchAll(statement, arguments: [key]).map { row in
-      let (kind, number, amount): (String, Int, Int64) = (row[0], row[1], row[2])
-      let resource: Resource =
-        switch kind {
-        case "forward": .link(LinkID(number), .forward)
-        case "backward": .link(LinkID(number), .backward)
-        default: .compute(NodeID(number))
-        }
-      return ResourceDemand(resource: resource, amount: UInt64(clamping: amount))
-    })
+    return try Set(
+      Row.fetchAll(statement, arguments: [key]).map { row in
+        let (kind, number, amount): (String, Int, Int64) = (row[0], row[1], row[2])
+        let resource: Resource =
+          switch kind {
+          case "forward": .link(LinkID(number), .forward)
+          case "backward": .link(LinkID(number), .backward)
+          default: .compute(NodeID(number))
+          }
+        return ResourceDemand(resource: resource, amount: UInt64(clamping: amount))
+      })
   }
 
   func record(planHash: Digest, in database: Database) throws -> SliceRecord? {

@@ -36,7 +36,8 @@ enum StreamTables {
     try UInt16.fetchAll(database, sql: "SELECT number FROM stream ORDER BY number")
   }
 
-  static func records(_ stream: UInt16, from key: UInt64 = 0, limit: Int, in database: Database) throws -> [StoredRecord]
+  static func records(_ stream: UInt16, from key: UInt64 = 0, limit: Int, in database: Database) throws
+    -> [StoredRecord]
   {
     guard try exists(stream, in: database) else { return [] }
     let statement = try database.cachedStatement(

@@ -18,7 +18,8 @@ import Testing
       } else {
         let from = UInt64.random(in: 0...50, using: &generator)
         let new = (
-          amount: Int64.random(in: 1...9, using: &generator), from: from, to: from + .random(in: 1...20, using: &generator)
+          amount: Int64.random(in: 1...9, using: &generator), from: from,
+          to: from + .random(in: 1...20, using: &generator)
         )
         intervals.append(new)
         profile.add(new.amount, from: new.from, to: new.to)
@@ -140,12 +141,14 @@ import Testing
     for number in 0..<UInt64(3) {
       #expect(rebuilt.reservation(ReservationID(number)) == calendar.reservation(ReservationID(number)))
     }
-    let doubled = records + records.map { record in
-      var again = record
-      again.id = ReservationID(record.id.number + 10)
-      again.plan.throughputUp = 90_000_000
-      return again
-    }
+    let doubled =
+      records
+      + records.map { record in
+        var again = record
+        again.id = ReservationID(record.id.number + 10)
+        again.plan.throughputUp = 90_000_000
+        return again
+      }
     #expect(throws: CalendarError.self) { try ReservationCalendar(substrate: substrate, recovering: doubled) }
   }
 }

@@ -88,7 +88,9 @@ func randomRequest(_ generator: inout SeededGenerator, on substrate: Substrate) 
   return request(
     cell: "n0", endpoint: "n\(substrate.nodes.count - 1)", chain: chain,
     sharing: Int.random(in: 0...3, using: &generator) == 0 ? .exclusive : .shared,
-    up: .random(in: 1...3, using: &generator), down: Bool.random(using: &generator) ? 0 : .random(in: 1...3, using: &generator),
-    delay: Span(nanoseconds: .random(in: 5...40, using: &generator)), loss: .random(in: 5...40, using: &generator) * 10_000_000,
+    up: .random(in: 1...3, using: &generator),
+    down: Bool.random(using: &generator) ? 0 : .random(in: 1...3, using: &generator),
+    delay: Span(nanoseconds: .random(in: 5...40, using: &generator)),
+    loss: .random(in: 5...40, using: &generator) * 10_000_000,
     window(from, from + .random(in: 1...4, using: &generator)))
 }

@@ -186,7 +186,8 @@ import Testing
     #expect(done >= Acknowledgements.count(path: acknowledged))
     for slice in slices {
       let age = done - 1 - slice.key
-      #expect(slice == (try Self.record(slice.key, age == 0 ? .held : age == 1 ? .confirmed : .released, on: substrate)))
+      #expect(
+        slice == (try Self.record(slice.key, age == 0 ? .held : age == 1 ? .confirmed : .released, on: substrate)))
     }
     if done > 0 { #expect(try UInt64(decoding: records[0].bytes) == done - 1) }
     #expect(try ReservationCalendar(substrate: substrate, recovering: slices).count == min(2, Int(done)))

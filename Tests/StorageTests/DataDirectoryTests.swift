@@ -20,6 +20,18 @@ import Testing
     #expect(try String(contentsOfFile: "\(path)/format", encoding: .utf8) == "AJIT data directory, format 1\n")
   }
 
+  @Test func aFreshStartRemovesWhatWasKept() throws {
+    let opened = try DataDirectory.open(directory.file("data"))
+    let store = try SQLiteRecordStore(path: opened.file("records.sqlite"))
+    try store.commit([.put(stream: 1, key: 1, bytes: [1])])
+    try store.close()
+    try FileManager.default.createDirectory(atPath: opened.file("keys/a"), withIntermediateDirectories: true)
+    try opened.removeContents()
+    #expect(try FileManager.default.contentsOfDirectory(atPath: opened.path).sorted() == ["format", "lock"])
+    #expect(throws: StorageError.self) { try DataDirectory.open(opened.path) }
+    #expect(try SQLiteRecordStore(path: opened.file("records.sqlite")).recover().isEmpty)
+  }
+
   @Test func theLockEndsWithItsObject() throws {
     let path = directory.file("data")
     let held = try DataDirectory.open(path)

@@ -23,7 +23,8 @@ import Testing
     let strace = try #require(Self.strace)
     let (path, trace) = (directory.file("records.sqlite"), directory.file("trace"))
     let commits = 50
-    await #expect(processExitsWith: .success) { [path = path as String, trace = trace as String, strace = strace as String, commits = commits as Int] in
+    await #expect(processExitsWith: .success) {
+      [path = path as String, trace = trace as String, strace = strace as String, commits = commits as Int] in
       let store = try SQLiteRecordStore(path: path)
       try store.commit([.put(stream: 1, key: 0, bytes: [0])])
       let tracer = Process()
@@ -49,7 +50,8 @@ import Testing
   @Test(arguments: [3_000, 20_000, 71_000] as [UInt32])
   func aKillLosesNothingAcknowledged(delay: UInt32) async throws {
     let (path, acknowledged) = (directory.file("records.sqlite"), directory.file("acknowledged"))
-    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String, acknowledged = acknowledged as String, delay = delay as UInt32] in
+    await #expect(processExitsWith: .signal(SIGKILL)) {
+      [path = path as String, acknowledged = acknowledged as String, delay = delay as UInt32] in
       let store = try SQLiteRecordStore(path: path)
       let acknowledgements = Acknowledgements(path: acknowledged)
       killSelf(afterMicroseconds: delay)

@@ -57,7 +57,9 @@ import Testing
 
   @Test func aDamagedFileIsRefused() throws {
     var store = Optional(try SQLiteRecordStore(path: path))
-    for key in 0..<UInt64(200) { try store?.commit([.put(stream: 1, key: key, bytes: .init(repeating: 7, count: 500))]) }
+    for key in 0..<UInt64(200) {
+      try store?.commit([.put(stream: 1, key: key, bytes: .init(repeating: 7, count: 500))])
+    }
     try store?.close()
     store = nil
     let handle = try #require(FileHandle(forUpdatingAtPath: path))
@@ -89,13 +91,15 @@ import Testing
     }
   }
 
-  @Test func anotherProgramsDatabaseIsRefused() throws {
+  @Test func anotherProgramsDatabaseIsLeftAlone() throws {
     let queue = try DatabaseQueue(path: path)
     try queue.write { try $0.execute(sql: "CREATE TABLE theirs (id INTEGER)") }
     try queue.close()
+    let before = try Data(contentsOf: URL(fileURLWithPath: path))
     #expect(throws: StorageError.notADataDirectory(path: path, detail: "a database of another program")) {
       try SQLiteRecordStore(path: path)
     }
+    #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == before)
   }
 
   @Test func aPathThatCannotExistIsUnwritable() throws {
