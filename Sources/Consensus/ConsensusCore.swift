@@ -145,6 +145,9 @@ public struct ConsensusCore: Sendable {
 
   // MARK: Small questions
 
+  /// Views of which something is kept, and blocks that are not final: what memory goes into.
+  public var load: (views: Int, blocks: Int) { (rounds.count, tree.count) }
+
   var quorum: Quorum { configuration.quorum }
   /// Nothing is signed in this view or an earlier one.
   var signingMark: View { max(finalized.view, configuration.signOnlyAbove) }

@@ -74,7 +74,6 @@ extension ConsensusCore {
     let proposal = Proposal(block: block, vote: vote)
     emit(.assembled(view: view, hash: hash))
     emit(.persist(.proposal(proposal)))
-    emit(.persist(.vote(vote)))
     emit(.broadcast(.proposal(proposal)))
     votedAt = now
     let arrival = now

@@ -4,7 +4,7 @@ import Wire
 /// What a member must not forget. The stream of these is owned by the core, and replaying it is the only recovery.
 /// On the wire `[number, body]`.
 public enum ConsensusRecord: Hashable, Sendable {
-  /// The first proposal of a view that this member voted for or made.
+  /// The first proposal of a view that this member voted for or made. Of its own maker it is the vote too.
   case proposal(Proposal)
   /// An own vote.
   case vote(Vote)
