@@ -1,0 +1,209 @@
+import Assembly
+import Bus
+import Effects
+import Hosting
+import Logging
+import Messages
+import Signing
+import Slicing
+import Storage
+import Topology
+
+/// Everything that runs, in the order in which it was brought up; torn down the other way round.
+struct ConsortiumParts: Sendable {
+  let configuration: ConsortiumConfiguration
+  let directory: NodeDirectory
+  let deployment: Deployment
+  let measurement: Digest
+  let sockets: SocketPaths
+  let bus: Bus
+  let dataPlane: DataPlane
+  let supervisor: EnclaveSupervisor
+  let auditor: LedgerAuditor
+  let watcher: Watcher
+  private(set) var hosts: [HostService] = []
+  private var stores: [DurableStore] = []
+
+  /// Brings everything up but the work itself. When this throws, nothing is left.
+  static func bringUp(
+    _ configuration: ConsortiumConfiguration, stream: AsyncStream<Watcher.Observed>.Continuation,
+    changed: @escaping @Sendable () -> Void
+  ) async throws(NodeError) -> ConsortiumParts {
+    let executable = try EnclaveExecutable(configuration.enclaveExecutable ?? EnclaveExecutable.defaultPath())
+    let directory = try NodeDirectory.open(
+      configuration, executable: executable.digest, executablePath: executable.path)
+    do throws(NodeError) {
+      return try await bringUp(configuration, directory, executable, stream: stream, changed: changed)
+    } catch {
+      directory.abandon()
+      throw error
+    }
+  }
+
+  private static func bringUp(
+    _ configuration: ConsortiumConfiguration, _ directory: NodeDirectory, _ executable: EnclaveExecutable,
+    stream: AsyncStream<Watcher.Observed>.Continuation, changed: @escaping @Sendable () -> Void
+  ) async throws(NodeError) -> ConsortiumParts {
+    let sockets = SocketPaths(dataDirectory: directory.path)
+    try sockets.prepare()
+    let bus: Bus
+    do { bus = try Bus() } catch { throw .bus(error) }
+    do throws(NodeError) {
+      do throws(BusError) { try await bus.bind(sockets.bus) } catch { throw .bus(error) }
+      let dataPlane: DataPlane
+      do { dataPlane = try DataPlane() } catch { throw .dataPort(error) }
+      do throws(NodeError) {
+        var parts = try ConsortiumParts(
+          configuration, directory, executable, sockets, bus, dataPlane, stream: stream, changed: changed)
+        try await parts.populate()
+        return parts
+      } catch {
+        dataPlane.shutdown()
+        throw error
+      }
+    } catch {
+      await bus.shutdown()
+      sockets.remove()
+      throw error
+    }
+  }
+
+  private init(
+    _ configuration: ConsortiumConfiguration, _ directory: NodeDirectory, _ executable: EnclaveExecutable,
+    _ sockets: SocketPaths, _ bus: Bus, _ dataPlane: DataPlane,
+    stream: AsyncStream<Watcher.Observed>.Continuation, changed: @escaping @Sendable () -> Void
+  ) throws(NodeError) {
+    let genesis = directory.genesis
+    measurement = MeasuredConfiguration(network: genesis.networkID).measurement(executable: executable.digest)
+    deployment = Deployment(
+      topology: configuration.topology, genesis: genesis, keys: directory.keys, measurement: measurement)
+    do {
+      auditor = try LedgerAuditor(
+        genesis: genesis, validators: deployment.validators(), bus: bus, changed: changed)
+    } catch {
+      throw .impossible(detail: "genesis: \(error)")
+    }
+    let tell = auditor.tell
+    let watcher = Watcher(
+      logger: configuration.logger, stream: stream, finalized: { tell.yield($0) }, changed: changed)
+    self.watcher = watcher
+    let setting = EnclaveSupervisor.Setting(
+      executable: executable, measurement: measurement, genesis: genesis, keyring: directory.keyring,
+      clock: Self.clock, sockets: sockets,
+      edges: configuration.topology.operators.flatMap(\.edges).map { ActorAddress(.edge, $0.name) }, bus: bus,
+      hosting: HostSetting(
+        context: genesis.verificationContext, bus: bus, dataPlane: dataPlane, observer: watcher.observe),
+      logger: configuration.logger)
+    supervisor = EnclaveSupervisor(setting, topology: configuration.topology, directory: directory)
+    hosting = setting.hosting
+    self.configuration = configuration
+    self.directory = directory
+    self.sockets = sockets
+    self.bus = bus
+    self.dataPlane = dataPlane
+  }
+
+  private let hosting: HostSetting
+
+  /// One host, one clock: what one end stamps the other reads (the kernel's real-time clock).
+  private static let clock = ClockQuality(source: .common, synchronised: true, errorBound: .zero)
+
+  // MARK: Actors
+
+  private mutating func populate() async throws(NodeError) {
+    var book = try PortBook(path: directory.portsFile)
+    var arrivals: [DataAddress: AsyncStream<[Datagram]>] = [:]
+    func open(_ name: String) throws(NodeError) -> DataAddress {
+      let (address, stream) = try book.open(name, on: dataPlane)
+      arrivals[address] = stream
+      return address
+    }
+    var edgePorts: [String: EdgePorts] = [:]
+    for edge in configuration.topology.operators.flatMap(\.edges) {
+      edgePorts[edge.name] = EdgePorts(
+        network: try open("edge/\(edge.name)/network"), endpoint: try open("edge/\(edge.name)/endpoint"))
+    }
+    var customerPorts: [String: DataAddress] = [:]
+    for customer in configuration.topology.customers {
+      customerPorts[customer.name] = try open("customer/\(customer.name)")
+    }
+    let known = book
+    try await supervisor.launchAll { (known["enclave/\($0)/application"], known["enclave/\($0)/network"]) }
+    do throws(NodeError) {
+      for (name, ports) in await supervisor.ports {
+        book["enclave/\(name)/application"] = ports.application
+        book["enclave/\(name)/network"] = ports.network
+      }
+      try book.save()
+      let inputs = RuntimeInputs(
+        keyring: directory.keyring, entropy: { _ in randomBytes(32) }, edgePorts: edgePorts,
+        customerPorts: customerPorts, enclaves: await supervisor.identities, measurement: measurement,
+        bootCounts: await supervisor.bootCounts, clock: Self.clock)
+      // The supervisor has the platforms: they are made anew with every launch.
+      for plan in try plans(inputs) where plan.address.role != .platform {
+        try await add(plan, plan.ports.compactMap { arrivals[$0] })
+      }
+    } catch {
+      await supervisor.endAll()
+      await closeStores()
+      throw error
+    }
+  }
+
+  private func plans(_ inputs: RuntimeInputs<FileKeyring>) throws(NodeError) -> [ActorPlan] {
+    do { return try deployment.actors(inputs) } catch let error as NodeError { throw error } catch {
+      throw .impossible(detail: "\(error)")
+    }
+  }
+
+  private mutating func add(_ plan: ActorPlan, _ arrivals: [AsyncStream<[Datagram]>]) async throws(NodeError) {
+    let store = try store(plan)
+    if let store { stores.append(store) }
+    let core: any RoleCore
+    do { core = try plan.make(try await store?.recover() ?? []) } catch let error as StorageError {
+      throw .storage(error)
+    } catch {
+      throw .unrecoverable(actor: plan.address, detail: "\(error)")
+    }
+    let host = hosting.host(core, store: store ?? NoStore())
+    do { try await host.register() } catch { throw .bus(error) }
+    hosts.append(HostService(host: host, arrivals: arrivals))
+  }
+
+  private func store(_ plan: ActorPlan) throws(NodeError) -> DurableStore? {
+    let path = directory.store(plan.address)
+    do {
+      switch plan.store {
+      case .none: return nil
+      case .records: return DurableStore(try SQLiteRecordStore(path: path), label: "\(plan.address)")
+      case .controller:
+        guard let networkOperator = configuration.topology.networkOperator(named: plan.address.name) else { return nil }
+        let substrate = try Slicing.Substrate(networkOperator.substrate)
+        return DurableStore(try ControllerStore(path: path, substrate: substrate), label: "\(plan.address)")
+      }
+    } catch let error as StorageError {
+      throw .storage(error)
+    } catch {
+      throw .impossible(detail: "\(plan.address): \(error)")
+    }
+  }
+
+  private func closeStores() async {
+    for store in stores {
+      do { try await store.close() } catch {
+        configuration.logger.warning("a store did not close", metadata: ["error": "\(error)"])
+      }
+    }
+  }
+
+  /// Ends what the services left: after this there is no process, no socket and no open file of this consortium.
+  func tearDown() async {
+    await supervisor.endAll()
+    await bus.shutdown()
+    dataPlane.shutdown()
+    await closeStores()
+    sockets.remove()
+    watcher.report()
+    watcher.finish()
+  }
+}

@@ -1,0 +1,81 @@
+import Assembly
+import Glibc
+import Signing
+
+/// The secret keys of a node, one file each: `keys/ROLE-NAME.key`, the 32 bytes of its seed as 64 hexadecimal digits,
+/// readable by its owner only and refused otherwise.
+struct FileKeyring: Keyring, Sendable {
+  let directory: String
+
+  /// Makes every key, each in a new file.
+  static func create(in directory: String, _ names: [KeyName]) throws(NodeError) {
+    try Files.makeDirectory(directory)
+    for name in names {
+      var seed = randomBytes(32)
+      var text = Array(Hexadecimal.encode(seed).utf8) + [UInt8(ascii: "\n")]
+      defer {
+        wipe(&seed)
+        wipe(&text)
+      }
+      try Files.create(path(directory, name), text)
+    }
+    try Files.synchronizeDirectory(directory)
+  }
+
+  func signingKey(_ name: KeyName) throws -> SigningKey {
+    var seed = try seed(name)
+    defer { wipe(&seed) }
+    return try keys { () throws(KeyError) in try SigningKey(seed: seed) }
+  }
+
+  /// Derived from the seed of the role's signing key, so that it is the same in every life.
+  func agreementKey(_ name: KeyName) throws -> KeyAgreementKey {
+    var seed = try derived("AJIT agreement key", name)
+    defer { wipe(&seed) }
+    return try keys { () throws(KeyError) in try KeyAgreementKey(seed: seed) }
+  }
+
+  /// What seals an enclave's state: only the holder of the platform key can derive it, and for each code another one.
+  /// A new build therefore begins with new state and a new receipt key. Wipe it after use.
+  func sealingSecret(platform: KeyName, measurement: Digest, enclave: String) throws(NodeError) -> [UInt8] {
+    var secret = try seed(platform)
+    defer { wipe(&secret) }
+    return Digest(label: "AJIT sealing key", secret, measurement.bytes, Array(enclave.utf8)).bytes
+  }
+
+  private func derived(_ label: String, _ name: KeyName) throws(NodeError) -> [UInt8] {
+    var secret = try seed(name)
+    defer { wipe(&secret) }
+    return Digest(label: label, secret).bytes
+  }
+
+  private func keys<Key>(_ make: () throws(KeyError) -> Key) throws(NodeError) -> Key {
+    do { return try make() } catch { throw .noRandomness("\(error)") }
+  }
+
+  private func seed(_ name: KeyName) throws(NodeError) -> [UInt8] {
+    let path = Self.path(directory, name)
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else {
+      if errno == ENOENT { throw .keyMissing(path: path) }
+      throw Files.failure(path)
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw Files.failure(path) }
+    let mode = status.st_mode & 0o777
+    guard mode & 0o077 == 0 else { throw .keyExposed(path: path, mode: String(mode, radix: 8)) }
+    // 64 digits and a newline.
+    var text = [UInt8](repeating: 0, count: 66)
+    defer { wipe(&text) }
+    let count = read(descriptor, &text, text.count)
+    guard count == 64 || count == 65 && text[64] == UInt8(ascii: "\n"),
+      let seed = Hexadecimal.decode(String(decoding: text[..<64], as: UTF8.self))
+    else { throw .keyMalformed(path: path) }
+    return seed
+  }
+
+  static func path(_ directory: String, _ name: KeyName) -> String {
+    "\(directory)/\(name.role.rawValue)-\(name.owner).key"
+  }
+}

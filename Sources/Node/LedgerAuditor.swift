@@ -1,0 +1,89 @@
+import Bus
+import Ledger
+import Messages
+import ServiceLifecycle
+import Signing
+import Wire
+
+/// Follows the ledger of this node and executes every final block again from the genesis, trusting no member: so what
+/// the command line reports was computed, not copied. It keeps the record of every activation that ended.
+actor LedgerAuditor: Service {
+  private static let address = ActorAddress(.client, "auditor")
+  private static let requestDeadline = Span.seconds(5)
+
+  private let bus: Bus
+  private let validators: [ActorAddress]
+  private var verifier: LedgerVerifier
+  private var segments: Verifier
+  private var ended: [ActivationID: ActivationRecord] = [:]
+  private(set) var discrepancy: String?
+  private var source = 0
+
+  /// Heights that became final, newest only: what wakes the auditor.
+  private let news: AsyncStream<Height>
+  nonisolated let tell: AsyncStream<Height>.Continuation
+  private let changed: @Sendable () -> Void
+
+  init(
+    genesis: Genesis, validators: [ActorAddress], bus: Bus, changed: @escaping @Sendable () -> Void
+  ) throws(GenesisError) {
+    self.bus = bus
+    self.validators = validators
+    self.changed = changed
+    verifier = try LedgerVerifier(genesis: genesis)
+    segments = Verifier(context: genesis.verificationContext)
+    (news, tell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+  }
+
+  var height: Height { verifier.state.height }
+  func record(of id: ActivationID) -> ActivationRecord? { ended[id] }
+
+  /// Whether all money that was issued, and no more, is there: counted record by record.
+  func isConserved(issued: UInt128) -> Bool {
+    guard discrepancy == nil, UInt128(verifier.state.totals.issued) == issued else { return false }
+    do throws(LedgerFault) { try verifier.state.audit() } catch { return false }
+    return true
+  }
+
+  func run() async throws {
+    // What was final before this life.
+    tell.yield(0)
+    await cancelWhenGracefulShutdown {
+      for await _ in self.news { await self.catchUp() }
+    }
+  }
+
+  /// Reads from one member until it has no more; from the next one when it gives nothing usable.
+  private func catchUp() async {
+    while discrepancy == nil, !Task.isCancelled {
+      let message = Message.consensus(.getSegments(from: height + 1))
+      do {
+        let answer = try await bus.request(
+          from: Self.address, to: validators[source], body: message.encoded, deadline: Self.requestDeadline)
+        guard case .consensus(.segments(let segments)) = try segments.verify(Message(decoding: answer)).value else {
+          return source = (source + 1) % validators.count
+        }
+        guard take(segments) else { return }
+      } catch {
+        // Silent, stopping or lying: the next news ask the next member.
+        return source = (source + 1) % validators.count
+      }
+      changed()
+    }
+  }
+
+  /// - Returns: false when there was nothing new.
+  private func take(_ segments: [LedgerSegment]) -> Bool {
+    let before = height
+    for block in segments.flatMap(\.blocks) where block.header.height == height + 1 {
+      do throws(LedgerDiscrepancy) {
+        for archived in try verifier.check(block).archived { ended[archived.record.id] = archived.record }
+      } catch {
+        discrepancy = "block \(error.height): \(error.difference)"
+        changed()
+        return false
+      }
+    }
+    return height > before
+  }
+}

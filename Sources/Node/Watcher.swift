@@ -1,0 +1,120 @@
+import Effects
+import Logging
+import Messages
+import Metrics
+import Synchronization
+
+/// Where everything that the hosts of a node observe comes together: the log, the metrics and the stream that the
+/// command line reads. Called from the hosts' turns, so it never waits.
+final class Watcher: Sendable {
+  typealias Observed = (ActorAddress, Observation)
+
+  /// Counts are logged at most this often, as what happened since the last time.
+  static let reportInterval = Span.seconds(1)
+
+  private let logger: Logger
+  private let stream: AsyncStream<Observed>.Continuation
+  private let state = Mutex(State())
+  /// Told of what may have settled something.
+  private let changed: @Sendable () -> Void
+  private let finalized: @Sendable (Height) -> Void
+
+  private struct State {
+    var dropped: UInt64 = 0
+    /// Counts since the last report, by actor and name.
+    var counts: [CountKey: UInt64] = [:]
+    var counters: [CountKey: Counter] = [:]
+    var heights: [ActorAddress: Gauge] = [:]
+  }
+
+  private struct CountKey: Hashable, Comparable {
+    let actor: ActorAddress
+    let name: String
+    static func < (left: CountKey, right: CountKey) -> Bool {
+      (left.actor, left.name) < (right.actor, right.name)
+    }
+  }
+
+  init(
+    logger: Logger, stream: AsyncStream<Observed>.Continuation, finalized: @escaping @Sendable (Height) -> Void,
+    changed: @escaping @Sendable () -> Void
+  ) {
+    self.logger = logger
+    self.stream = stream
+    self.finalized = finalized
+    self.changed = changed
+  }
+
+  var dropped: UInt64 { state.withLock { $0.dropped } }
+
+  func observe(_ actor: ActorAddress, _ observation: Observation) {
+    if case .dropped = stream.yield((actor, observation)) { state.withLock { $0.dropped += 1 } }
+    switch observation {
+    case .blockFinal(let height, _, _, _):
+      gauge(of: actor).record(Int64(clamping: height))
+      finalized(height)
+    case .activation(let id, let step):
+      changed()
+      logger.info("activation", metadata: ["actor": "\(actor)", "activation": "\(id.short)", "step": "\(step.name)"])
+    case .epochRecorded(let id, let record):
+      logger.debug("epoch", metadata: ["actor": "\(actor)", "activation": "\(id.short)", "epoch": "\(record.epoch)"])
+    case .counted(let name, let amount): count(CountKey(actor: actor, name: name), amount)
+    case .note(.information, let text): logger.info("\(text)", metadata: ["actor": "\(actor)"])
+    case .note(.warning, let text): logger.warning("\(text)", metadata: ["actor": "\(actor)"])
+    }
+  }
+
+  /// Logs what was refused or lost since the last call: one line per actor and reason.
+  func report() {
+    let counts = state.withLock { state in
+      defer { state.counts = [:] }
+      return state.counts
+    }
+    for key in counts.keys.sorted() {
+      logger.debug("counted", metadata: ["actor": "\(key.actor)", "what": "\(key.name)", "times": "\(counts[key] ?? 0)"])
+    }
+  }
+
+  /// Ends the stream: nothing is observed after this.
+  func finish() { stream.finish() }
+
+  private func count(_ key: CountKey, _ amount: UInt64) {
+    let counter = state.withLock { state in
+      state.counts[key, default: 0] += amount
+      if let counter = state.counters[key] { return counter }
+      let dimensions = [("role", key.actor.role.rawValue), ("actor", key.actor.name), ("what", key.name)]
+      let counter = Counter(label: "ajit_counted_total", dimensions: dimensions)
+      state.counters[key] = counter
+      return counter
+    }
+    counter.increment(by: Int64(clamping: amount))
+  }
+
+  private func gauge(of actor: ActorAddress) -> Gauge {
+    state.withLock { state in
+      if let gauge = state.heights[actor] { return gauge }
+      let gauge = Gauge(label: "ajit_final_height", dimensions: [("role", actor.role.rawValue), ("actor", actor.name)])
+      state.heights[actor] = gauge
+      return gauge
+    }
+  }
+}
+
+extension ActivationStep {
+  /// For the log.
+  var name: String {
+    switch self {
+    case .submitted(let label, _, let customer): "submitted \(label) by \(customer)"
+    case .requested: "REQUESTED"
+    case .sliceFound: "slice found"
+    case .sliceRejected(let reason, _): "slice rejected: \(reason)"
+    case .reserved: "RESERVED"
+    case .flowOpen: "flow open"
+    case .serving: "serving"
+    case .delivered: "delivered"
+    case .settlementProposed: "settlement proposed"
+    case .ended(let change): change.state.name
+    case .refused(let reason): "refused: \(reason)"
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import Bus
+import Effects
+import Enclave
+import Hosting
+import Messages
+import Signing
+
+/// The parts of one life of an enclave, brought up.
+struct RunningEnclave: Sendable {
+  let report: EnclaveReport
+  private let host: RoleHost
+  private let bus: Bus
+  private let dataPlane: DataPlane
+  private let arrivals: [AsyncStream<[Datagram]>]
+
+  init(_ launch: EnclaveLaunch, log: @escaping @Sendable (String) -> Void) async throws {
+    let store = try Self.openState(launch)
+    let keys = try await Self.keys(store)
+
+    dataPlane = try DataPlane()
+    let application = try Self.open(launch.applicationPort, on: dataPlane)
+    let network = try Self.open(launch.networkPort, on: dataPlane)
+    arrivals = [application.arrivals, network.arrivals]
+
+    let core = try EnclaveCore(
+      EnclaveCore.Configuration(
+        name: launch.name, network: launch.genesis.networkID, customer: ActorAddress(.customer, launch.customer),
+        receiptKey: keys.receipt, agreementKey: keys.agreement, applicationPort: application.address,
+        networkPort: network.address, clock: launch.clock),
+      recovering: await store.recover())
+
+    guard let endpoint = BusEndpoint(launch.endpoint), let node = BusEndpoint(launch.nodeEndpoint) else {
+      throw LaunchFault("its launcher names endpoints that are none: \(launch.endpoint), \(launch.nodeEndpoint)")
+    }
+    bus = try Bus()
+    try await bus.bind(endpoint)
+    for edge in launch.edges { try await bus.route(edge, to: node) }
+
+    host = RoleHost(
+      core, context: launch.genesis.verificationContext, store: store, bus: bus, dataPlane: dataPlane
+    ) { _, observation in
+      if case .note(let severity, let text) = observation { log("\(severity): \(text)") }
+    }
+    try await host.register()
+    report = .ready(
+      EnclaveIdentity(receiptKey: keys.receipt.publicKey, applicationPort: application.address),
+      networkPort: network.address)
+  }
+
+  func run(until stop: StopNotice) async throws {
+    let result: Result<Void, any Error>
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await host.run(arrivals: arrivals) }
+        group.addTask {
+          for await _ in stop.stream {}
+          await host.stop()
+        }
+        try await group.next()
+        group.cancelAll()
+      }
+      result = .success(())
+    } catch {
+      result = .failure(error)
+    }
+    await bus.shutdown()
+    dataPlane.shutdown()
+    try result.get()
+  }
+
+  private static func openState(_ launch: EnclaveLaunch) throws -> SealedStore {
+    var secret = launch.sealingKey
+    defer { wipe(&secret) }
+    return try SealedStore(
+      directory: launch.stateDirectory, key: try SealingKey(secret: secret), bootCount: launch.bootCount,
+      reportedBootCount: launch.reportedBootCount)
+  }
+
+  /// The receipt key, made in here at the first launch and never told to anybody, and the key that agrees on packet
+  /// tags, derived from it: the same in every life, so that a flow survives a restart.
+  private static func keys(_ store: SealedStore) async throws -> (receipt: SigningKey, agreement: KeyAgreementKey) {
+    var seed = await store.takeSeed()
+    var agreement = Digest(label: "AJIT enclave agreement key", seed).bytes
+    defer {
+      wipe(&seed)
+      wipe(&agreement)
+    }
+    return (try SigningKey(seed: seed), try KeyAgreementKey(seed: agreement))
+  }
+
+  /// The port of the life before, or, when somebody else has it, another.
+  private static func open(
+    _ port: UInt16, on plane: DataPlane
+  ) throws(DataPortError) -> (address: DataAddress, arrivals: AsyncStream<[Datagram]>) {
+    if port != 0, let opened = try? plane.open(port: port) { return opened }
+    return try plane.open()
+  }
+}
