@@ -43,7 +43,8 @@ public struct EnclaveCore: RoleCore {
   public static let maximumSessions = 1024
   /// Finished activations whose last record is kept for their customer to ask for.
   public static let maximumFinished = 1024
-  static let requestDeadline: Span = .seconds(1)
+  static let leastPatience: Span = .milliseconds(100)
+  static let longestPatience: Span = .seconds(2)
   static let firstRetry: Span = .milliseconds(50)
   static let longestRetry: Span = .seconds(2)
 

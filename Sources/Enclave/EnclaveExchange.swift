@@ -37,8 +37,9 @@ extension EnclaveCore {
       let opening = FlowOpening(
         activation: session.opening.activation, agreementKey: configuration.agreementKey.publicKey,
         address: configuration.networkPort, down: session.opening.down)
-      message = .openFlow(SignedMessage(signing: opening, with: configuration.receiptKey, network: configuration.network))
-      request(.flow(slot: slot), session.opening.edge, message, &turn)
+      message = .openFlow(
+        SignedMessage(signing: opening, with: configuration.receiptKey, network: configuration.network))
+      request(.flow(slot: slot), of: session, message, &turn)
     } else {
       switch session.exchange.ask {
       case nil: return
@@ -46,13 +47,13 @@ extension EnclaveCore {
       case .reveal(let reveal)?: message = .reveal(reveal)
       case .submit(let record)?: message = .submitRecord(record)
       }
-      request(.exchange(slot: slot), session.opening.edge, message, &turn)
+      request(.exchange(slot: slot), of: session, message, &turn)
     }
     sessions[slot]?.isAsking = true
   }
 
-  private mutating func request(_ about: Asked, _ edge: ActorAddress, _ message: Message, _ turn: inout Turn) {
-    turn.add(.request(nextRequest(about), to: edge, message, deadline: Self.requestDeadline))
+  private mutating func request(_ about: Asked, of session: Session, _ message: Message, _ turn: inout Turn) {
+    turn.add(.request(nextRequest(about), to: session.opening.edge, message, deadline: session.patience))
   }
 
   mutating func response(_ id: RequestID, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn) {

@@ -77,6 +77,15 @@ struct Session: Sendable {
   }
   var flowKey: FlowKey? { flow.map { FlowKey(edge: $0.opened.address, flow: $0.opened.flow) } }
 
+  /// How long the edge may take to answer one question. Three answers make a record, and it is due within the epoch
+  /// that follows, so one lost message must leave time to ask again; each failure allows twice as long, so that an edge
+  /// under load is not asked faster than it can answer.
+  var patience: Span {
+    let metering = parties.terms.metering
+    let first = max(Span.zero, metering.epoch - metering.grace) / 3
+    return min(EnclaveCore.longestPatience, max(EnclaveCore.leastPatience, first) * (1 << Int64(min(failures, 6))))
+  }
+
   func phase(at now: Instant) -> EnclaveStatus.Phase {
     if isFinished { return .finished }
     if now >= clock.end { return .closing }

@@ -10,7 +10,8 @@ import Wire
 public struct CustomerCore: RoleCore {
   static let resend = Span.seconds(2)
   static let retry = Span.milliseconds(200)
-  static let requestDeadline = Span.seconds(5)
+  /// Short: what is bought is wanted within seconds, everything asked is answered at once, and asking again is safe.
+  static let requestDeadline = Span.seconds(1)
   /// Between two looks at an enclave that should have finished.
   static let pollInterval = Span.milliseconds(100)
   /// Between two batches of application packets.
