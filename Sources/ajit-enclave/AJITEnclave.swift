@@ -68,7 +68,11 @@ final class StopNotice: Sendable {
     signal(SIGTERM, SIG_IGN)
     let queue = DispatchQueue(label: "ajit.enclave.stop")
     let termination = DispatchSource.makeSignalSource(signal: SIGTERM, queue: queue)
-    termination.setEventHandler { continuation.finish() }
+    // A source lives in its handler until it is cancelled.
+    termination.setEventHandler {
+      continuation.finish()
+      termination.cancel()
+    }
     termination.activate()
     let end = DispatchSource.makeReadSource(fileDescriptor: input, queue: queue)
     end.setEventHandler {
@@ -77,7 +81,5 @@ final class StopNotice: Sendable {
       end.cancel()
     }
     end.activate()
-    // Both live as long as the process does.
-    continuation.onTermination = { _ in withExtendedLifetime((termination, end)) {} }
   }
 }

@@ -1,0 +1,60 @@
+import Effects
+import Foundation
+import Messages
+import Testing
+
+@testable import Node
+
+/// Whole consortia on real sockets, files and processes.
+@Suite(.serialized, .timeLimit(.minutes(2)))
+struct ConsortiumTests {
+  @Test func `a bought operation is delivered, recorded and paid, and nothing is left afterwards`() async throws {
+    try await withScratch { directory in
+      let consortium = try await Consortium.start(try Surgery.configuration(directory))
+      let enclaves = await consortium.enclaveProcessIDs
+      #expect(enclaves.count == 1 && enclaves.allSatisfy(isRunning))
+      #expect(entries("\(directory)/run").contains("bus"))
+
+      try await consortium.untilSettled()
+      let summary = await consortium.summary()
+      #expect(summary.isSettled && summary.isConserved && summary.discrepancy == nil)
+      let result = try #require(summary.activations.first?.result)
+      #expect(result.state == .settled)
+      #expect(result.statusInfo == .durationExpired)
+      #expect(result.settlement == .agreed)
+      #expect(result.epochs.total == 3)
+      #expect(result.rules.count == 2)
+      // 500 for the reservation and 1000 for each epoch that was kept.
+      #expect(result.money.paid >= 500 && result.money.paid + result.money.refunded == result.money.escrow)
+
+      try await consortium.stop()
+      #expect(!enclaves.contains(where: isRunning))
+      #expect(!FileManager.default.fileExists(atPath: "\(directory)/run"))
+      var observed = 0
+      for await (_, observation) in consortium.observations {
+        if case .epochRecorded = observation { observed += 1 }
+      }
+      #expect(observed > 0)
+    }
+  }
+
+  @Test func `an operation that is interrupted by a restart still ends in a settlement`() async throws {
+    try await withScratch { directory in
+      let first = try await Consortium.start(try Surgery.configuration(directory, epochs: 6))
+      // Serving, and at least one epoch is recorded.
+      for await (_, observation) in first.observations {
+        if case .epochRecorded = observation { break }
+      }
+      try await first.stop()
+
+      let second = try await Consortium.start(try Surgery.configuration(directory, epochs: 6))
+      #expect(!second.isNew)
+      try await second.untilSettled()
+      let summary = await second.summary()
+      #expect(summary.isConserved)
+      let result = try #require(summary.activations.first?.result)
+      #expect(result.state == .settled)
+      try await second.stop()
+    }
+  }
+}
