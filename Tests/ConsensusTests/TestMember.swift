@@ -103,7 +103,7 @@ struct TestMember {
   var isToldWaiting = false
 
   // The world's view of it.
-  var pool: [Envelope] = []
+  var pool: [(envelope: Envelope, digest: Digest)] = []
   var final: Set<Digest> = []
   var isMute = false
   var halted: String?
@@ -132,12 +132,9 @@ struct TestMember {
 
   mutating func crash() { core = nil }
 
-  var waiting: [Envelope] {
-    pool.filter { envelope in
-      let digest = envelope.digest
-      return placed[digest] == nil && !final.contains(digest)
-    }
-  }
+  var waiting: [Envelope] { pool.filter { isWaiting($0.digest) }.map(\.envelope) }
+  var hasWaiting: Bool { pool.contains { isWaiting($0.digest) } }
+  private func isWaiting(_ digest: Digest) -> Bool { placed[digest] == nil && !final.contains(digest) }
 
   mutating func validate(_ block: Block, hash: Digest) -> Validation {
     guard executed.contains(block.header.parentHash) else { return .notYet }

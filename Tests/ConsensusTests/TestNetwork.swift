@@ -68,8 +68,9 @@ final class TestNetwork {
   /// One transaction, known to every member (passing on is the role's).
   func submit(_ number: UInt64, to receivers: [MemberIndex]? = nil) {
     let envelope = consortium.note(number)
+    let digest = envelope.digest
     for member in receivers ?? members.indices.map({ MemberIndex($0) }) {
-      members[Int(member)].pool.append(envelope)
+      members[Int(member)].pool.append((envelope, digest))
       tellWaiting(member)
     }
   }
@@ -152,7 +153,7 @@ final class TestNetwork {
 
   private func tellWaiting(_ member: MemberIndex) {
     guard members[Int(member)].isUp else { return }
-    let waiting = !members[Int(member)].waiting.isEmpty
+    let waiting = members[Int(member)].hasWaiting
     guard members[Int(member)].isToldWaiting != waiting else { return }
     members[Int(member)].isToldWaiting = waiting
     drive(member, .transactionsWaiting(waiting))
