@@ -16,7 +16,10 @@ public struct CustomerCore: RoleCore {
   static let pollInterval = Span.milliseconds(100)
   /// Between two batches of application packets.
   static let trafficInterval = Span.milliseconds(10)
-  /// Application packets in one batch; what a stall delays beyond this is skipped, as a live source would.
+  /// What a stall or a crash delays beyond this is skipped, as a live source would: a burst sent to catch up would wait
+  /// in the slice's queue, and the operator would pay for that delay.
+  static let trafficCatchUp = Span.milliseconds(20)
+  /// Application packets in one batch.
   static let trafficBatch: UInt64 = 256
   /// Heights that an Activate stays valid.
   static let orderLifetime: Height = 1000

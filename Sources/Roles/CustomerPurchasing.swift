@@ -117,7 +117,8 @@ extension CustomerCore {
     let elapsed = UInt64(max(0, (turn.now - confirmation.startAt).nanoseconds))
     let due = elapsed / 1_000 * plan.up.packetsPerSecond / 1_000_000
     let behind = due > purchases[index].packetsSent ? due - purchases[index].packetsSent : 0
-    let batch = min(behind, Self.trafficBatch)
+    let live = max(1, UInt64(Self.trafficCatchUp.nanoseconds) / 1_000 * plan.up.packetsPerSecond / 1_000_000)
+    let batch = min(behind, live, Self.trafficBatch)
     purchases[index].packetsSent = due
     if batch > 0 {
       let datagram = Datagram(
