@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Node
 import Storage
 import Topology
@@ -17,25 +16,30 @@ enum ExitStatus: Int32, CaseIterable {
   case inputOutput = 74
   case locked = 75
   case notPermitted = 77
+  case interrupted = 130
 
   var meaning: String {
     switch self {
     case .asExpected: "done; activations ended as the topology expects"
-    case .notAsExpected: "the scenario ended, but not as expected, or money was not conserved"
+    case .notAsExpected: "the scenario did not end as expected, or money was not conserved"
     case .usage: "the command line makes no sense"
-    case .badData: "a topology, a directory's content or a ledger is not right; the message says where"
+    case .badData: "a topology, a directory's content or a ledger is not right"
     case .missingInput: "a file or directory does not exist"
-    case .unavailable: "nothing answers: no node runs on that directory, or a needed program is missing"
+    case .unavailable: "nothing answers, or a program that is needed is missing"
     case .halted: "a node stopped because going on would break a promise"
     case .cannotCreate: "a socket, port or file cannot be created"
     case .inputOutput: "the disk failed or is full"
     case .locked: "another process uses the data directory"
     case .notPermitted: "a key or directory has the wrong permissions"
+    case .interrupted: "stopped by a signal before the end; `ajit up` again goes on"
     }
   }
 
   static var documentation: String {
-    allCases.map { "  \($0.rawValue)\t\($0.meaning)" }.joined(separator: "\n")
+    allCases.map { status in
+      let number = "\(status.rawValue)"
+      return String(repeating: " ", count: max(0, 5 - number.count)) + "\(number)  \(status.meaning)"
+    }.joined(separator: "\n")
   }
 
   /// The status an error ends the process with.
@@ -46,6 +50,7 @@ enum ExitStatus: Int32, CaseIterable {
       case let error as StorageError: Self.of(error)
       case is TopologyRefused, is LedgerProblem: .badData
       case let error as CommandFailure: error.status
+      case is CancellationError: .interrupted
       default: .halted
       }
   }
@@ -92,12 +97,19 @@ extension AsyncParsableCommand {
     let status: ExitStatus
     do {
       status = try await work()
-    } catch let error as ExitCode {
-      throw error
     } catch {
-      Terminal.printError("\(error)")
-      throw ExitCode(ExitStatus(error).rawValue)
+      report(error)
+      status = ExitStatus(error)
     }
     if status != .asExpected { throw ExitCode(status.rawValue) }
+  }
+
+  /// A refused topology brings lines that name their own place; everything else is one line of ours.
+  func report(_ error: any Error) {
+    if let refused = error as? TopologyRefused {
+      Terminal.printDiagnostics(refused.description)
+    } else {
+      Terminal.printError("\(error)")
+    }
   }
 }

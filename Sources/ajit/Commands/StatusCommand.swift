@@ -1,0 +1,134 @@
+import ArgumentParser
+import Bus
+import Foundation
+import Messages
+import Node
+
+struct StatusCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status", abstract: "Ask the actors of a running consortium how they are.",
+    discussion: """
+      ajit status
+      ajit status --data .ajit/remote-surgery --json
+
+      Exit status 69 when nothing runs on that directory.
+      """)
+
+  @OptionGroup var location: DataOption
+
+  @Flag(help: "One JSON object per line and actor.")
+  var json = false
+
+  func run() async throws {
+    try await reporting {
+      let directory = try location.directory
+      let answers = try await StatusInquiry(consortium: StoredConsortium.read(directory)).answers()
+      guard answers.contains(where: { $0.error == nil }) else {
+        throw CommandFailure(
+          .unavailable, "no actor answers on \(directory): start one with `ajit up FILE --data \(directory)`")
+      }
+      try show(answers)
+      return .asExpected
+    }
+  }
+
+  private func show(_ answers: [StatusInquiry.Answer]) throws {
+    if json {
+      for answer in answers { try JSONLine.print(answer) }
+      return
+    }
+    let terminal = Terminal()
+    var table = Table([.init("actor"), .init("status")])
+    for answer in answers {
+      let text = answer.items.map { "\($0.name) \($0.value.count > 16 ? String($0.value.prefix(8)) : $0.value)" }
+      table.add([
+        Table.Cell(answer.shortActor),
+        answer.error.map { Table.Cell($0, .yellow) } ?? Table.Cell(text.joined(separator: ", ")),
+      ])
+    }
+    for line in table.lines(width: terminal.tableWidth, terminal) { Terminal.write(line + "\n") }
+  }
+}
+
+/// Asks every actor of a node over its socket. Who knows the directory may ask: the socket is its owner's.
+struct StatusInquiry {
+  let consortium: StoredConsortium
+
+  /// How long one actor has to answer.
+  private static let deadline = Span.seconds(2)
+
+  struct Answer: Encodable, Sendable {
+    let actor: String
+    let items: [Item]
+    @Nullable var error: String?
+
+    struct Item: Encodable, Sendable {
+      let name: String
+      let value: String
+    }
+
+    /// Contracts are named by 64 digits; eight are enough for people.
+    var shortActor: String { actor.count > 40 ? String(actor.prefix(17)) : actor }
+  }
+
+  func answers() async throws -> [Answer] {
+    let endpoint = Consortium.busEndpoint(dataDirectory: consortium.path)
+    if case .ipc(let path) = endpoint, !FileManager.default.fileExists(atPath: path) {
+      throw CommandFailure(
+        .unavailable, "nothing runs on \(consortium.path): start it with `ajit up FILE --data \(consortium.path)`")
+    }
+    let bus: Bus
+    do { bus = try Bus() } catch { throw NodeError.bus(error) }
+    let answers = await ask(addresses(), at: endpoint, over: bus)
+    await bus.shutdown()
+    return answers
+  }
+
+  /// Every actor but the enclaves, which answer their customer only.
+  private func addresses() -> [ActorAddress] {
+    let topology = consortium.topology
+    return consortium.genesis.members.map { ActorAddress(.validator, $0.name) }
+      + topology.regulators.map { ActorAddress(.regulator, $0.name) }
+      + topology.operators.map { ActorAddress(.controller, $0.name) }
+      + topology.operators.flatMap(\.edges).map { ActorAddress(.edge, $0.name) } + contracts()
+      + topology.customers.map { ActorAddress(.customer, $0.name) }
+  }
+
+  /// As far as the ledger here can be read: contracts are known by their ids only there.
+  private func contracts() -> [ActorAddress] {
+    guard let first = consortium.blockLogs.first,
+      let log = try? BlockLog(member: first.member, path: first.path),
+      let state = try? LedgerReplay(consortium, log).state
+    else { return [] }
+    return state.contracts().map { .contract($0.id) }
+  }
+
+  private func ask(_ addresses: [ActorAddress], at endpoint: BusEndpoint, over bus: Bus) async -> [Answer] {
+    let client = ActorAddress(.client, "status-\(ProcessInfo.processInfo.processIdentifier)")
+    return await withTaskGroup(of: (Int, Answer).self) { group in
+      for (index, address) in addresses.enumerated() {
+        group.addTask { (index, await Self.ask(address, from: client, at: endpoint, over: bus)) }
+      }
+      var answers: [(Int, Answer)] = []
+      for await answer in group { answers.append(answer) }
+      return answers.sorted { $0.0 < $1.0 }.map(\.1)
+    }
+  }
+
+  private static func ask(
+    _ address: ActorAddress, from client: ActorAddress, at endpoint: BusEndpoint, over bus: Bus
+  ) async -> Answer {
+    do {
+      try await bus.route(address, to: endpoint)
+      let body = try await bus.request(
+        from: client, to: address, body: Message.getStatus.encoded, deadline: deadline)
+      guard case .status(let items) = try Message(decoding: body) else {
+        return Answer(actor: "\(address)", items: [], error: "answers something else")
+      }
+      return Answer(
+        actor: "\(address)", items: items.map { Answer.Item(name: $0.name, value: $0.value) }, error: nil)
+    } catch {
+      return Answer(actor: "\(address)", items: [], error: "\(error)")
+    }
+  }
+}

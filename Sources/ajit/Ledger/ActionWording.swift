@@ -1,0 +1,40 @@
+import Ledger
+import Messages
+
+/// Transactions as people read them, in sla.md's names.
+extension Action {
+  var name: String {
+    switch self {
+    case .enrol: "Enrol"
+    case .deployContract: "DeployContract"
+    case .setContractStatus: "SetContractStatus"
+    case .registerEnclave: "RegisterEnclave"
+    case .transfer: "Transfer"
+    case .activate: "Activate"
+    case .confirmSlice: "ConfirmSlice"
+    case .rejectSlice: "RejectSlice"
+    case .terminate: "Terminate"
+    case .settleAgreed, .settleByRecord: "Settle"
+    }
+  }
+
+  func details(_ state: LedgerState) -> String {
+    switch self {
+    case .enrol(let enrolment): "key \(enrolment.key.short) as \(enrolment.role)"
+    case .deployContract(let terms): "\(state.name(terms.operatorID))/\(terms.service.profile) \(terms.id.short)"
+    case .setContractStatus(let contract, let status): "\(state.name(contract)) \(status)"
+    case .registerEnclave(let evidence):
+      (try? evidence.decode(AttestationEvidence.self)).map { "receipt key \($0.receiptKey.short)" } ?? "unreadable"
+    case .transfer(let receiver, let amount): "\(amount) to \(state.name(receiver))"
+    case .activate(let order):
+      "\(order.epochs) epochs of \(state.name(order.contract)), \(order.cell) to \(order.peer)"
+    case .confirmSlice(let confirmation): "\(confirmation.activation.short), plan \(confirmation.planHash.short)"
+    case .rejectSlice(let rejection): "\(rejection.activation.short), \(Wording.reason(rejection.reason))"
+    case .terminate(let activation): activation.short
+    case .settleAgreed(let byCustomer, _):
+      (try? byCustomer.decode(SettlementAgreement.self)).map { "\($0.activation.short), agreed" } ?? "unreadable"
+    case .settleByRecord(let activation, let record):
+      "\(activation.short), \(record == nil ? "without a record" : "by the last record")"
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import Ledger
+import Messages
+import Signing
+
+/// Re-checks the ledger that members hold, from the genesis and nothing else: every certificate, signature, root and
+/// result, all money, and that no two members hold different blocks at one height.
+///
+/// Blocks are executed once: the first member that holds a height pays for it, the others are compared with it byte
+/// for byte. A block that differs is looked at on its own, to tell damage from disagreement.
+struct LedgerAuditor {
+  /// Executes the chain; stands at the highest block that held.
+  private var chain: LedgerVerifier
+  /// Finalizations, and blocks that differ.
+  private var verifier: Verifier
+  /// By height, from 1: digest of the whole block, and who held it first.
+  private var verified: [(digest: Digest, member: String)] = []
+
+  /// What one member's copy came to.
+  struct Finding: Sendable {
+    let member: String
+    /// Blocks that hold.
+    var height: Height = 0
+    var transactions = 0
+    var problem: String?
+  }
+
+  init(genesis: Genesis) throws(GenesisError) {
+    chain = try LedgerVerifier(genesis: genesis)
+    verifier = Verifier(context: genesis.verificationContext)
+  }
+
+  var state: LedgerState { chain.state }
+  /// The highest block that held.
+  var height: Height { Height(verified.count) }
+
+  /// Counts all the money again, from every record of the state.
+  func audit() throws(LedgerDiscrepancy) { try chain.audit() }
+
+  /// Takes one member's whole copy.
+  mutating func examine(_ log: BlockLog) -> Finding {
+    examine(member: log.member) { try log.forEachSegment($0) }
+  }
+
+  /// - Parameter segments: hands over the member's segments in order until it is told to stop.
+  mutating func examine(
+    member: String, _ segments: ((LedgerSegment) throws -> Bool) throws -> Void
+  ) -> Finding {
+    var finding = Finding(member: member)
+    do {
+      try segments { segment in
+        try check(segment, &finding)
+        return true
+      }
+    } catch {
+      finding.problem = "\(error)"
+    }
+    return finding
+  }
+
+  private mutating func check(_ segment: LedgerSegment, _ finding: inout Finding) throws {
+    let first = segment.blocks[0].header.height
+    func problem(_ height: Height, _ difference: String) -> LedgerProblem {
+      LedgerProblem(member: finding.member, height: height, difference)
+    }
+    guard first == finding.height + 1 else { throw problem(finding.height + 1, "the block is missing") }
+    do { _ = try verifier.verify(segment) } catch {
+      throw problem(first, "the segment does not verify: \(error)")
+    }
+    for block in segment.blocks {
+      let height = block.header.height
+      let digest = Digest(hashing: block.encoded)
+      if height <= self.height {
+        let known = verified[Int(height) - 1]
+        guard known.digest == digest else {
+          throw problem(height, difference(block, from: known.member))
+        }
+      } else {
+        do throws(LedgerDiscrepancy) { try chain.check(block) } catch {
+          throw problem(error.height, error.difference.text)
+        }
+        verified.append((digest, finding.member))
+      }
+      finding.height = height
+      finding.transactions += block.body.transactions.count
+    }
+  }
+
+  private mutating func difference(_ block: Block, from member: String) -> String {
+    do {
+      _ = try verifier.verify(block)
+      return "it holds another valid block than \(member)"
+    } catch {
+      return "the block does not verify: \(error)"
+    }
+  }
+}
+
+extension LedgerDiscrepancy.Difference {
+  /// For people.
+  var text: String {
+    switch self {
+    case .unverified(let text): "the block does not verify: \(text)"
+    case .parent(let stated, let actual): "the parent is \(stated.short) and not \(actual.short)"
+    case .transaction(let position, let text): "transaction \(position) does not hold: \(text)"
+    case .invalidBlock(let defect): "no honest leader could have proposed the block: \(defect)"
+    case .result(let position, let stated, let computed):
+      "transaction \(position) is \(computed.name), the block says \(stated.name)"
+    case .events(let stated, let computed):
+      "executing the block gives \(computed) events that differ from the \(stated) it states"
+    case .stateRoot(let stated, let computed): "the state's root is \(computed.short), the block says \(stated.short)"
+    case .money(let fault): "money does not add up: \(fault)"
+    }
+  }
+}

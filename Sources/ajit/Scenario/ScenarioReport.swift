@@ -1,0 +1,103 @@
+import Messages
+import Topology
+
+/// What came of a scenario, whoever ran it: node or simulator. The end tables, the last JSON line and the exit status
+/// come from here.
+struct ScenarioReport {
+  var name: String
+  /// In the order of the topology file.
+  var activations: [Activation]
+  var height: Height
+  var isConserved: Bool
+  /// What is wrong apart from single activations: sentences.
+  var problems: [String] = []
+  /// Further lines for people: trace hash, virtual time.
+  var remarks: [String] = []
+
+  struct Activation {
+    let planned: Topology.Activation
+    let customer: String
+    let contract: Topology.Contract?
+    var id: ActivationID?
+    var end: End
+    var milestones = Milestones()
+  }
+
+  enum End {
+    case ended(ActivationResult)
+    /// Never on the ledger: nothing was locked.
+    case refused(String)
+    /// Not over; the text says how far it is.
+    case underWay(String)
+  }
+
+  /// When an activation got where: block times, and what its operator had to say.
+  struct Milestones: Sendable {
+    /// The block with its Activate.
+    var requestedAt: Instant?
+    /// The block with ConfirmSlice or RejectSlice.
+    var answeredAt: Instant?
+    /// Epoch 0 begins.
+    var startAt: Instant?
+    /// The block that settled or nullified it.
+    var endedAt: Instant?
+    var rejection: RejectionReason?
+    var counterOffer: RecommendedRequirements?
+  }
+
+  /// Where times in the tables count from.
+  var origin: Instant = .zero
+
+  var isSettled: Bool {
+    activations.allSatisfy { if case .underWay = $0.end { false } else { true } }
+  }
+
+  /// Every activation ended as the topology expects.
+  var isAsExpected: Bool { activations.allSatisfy(\.differences.isEmpty) }
+
+  var status: ExitStatus { isSettled && isConserved && problems.isEmpty && isAsExpected ? .asExpected : .notAsExpected }
+
+  /// Everything that is not as it should be, as sentences.
+  var complaints: [String] {
+    problems + (isConserved ? [] : ["money is not conserved"])
+      + activations.flatMap { activation in
+        activation.differences.map { "\(activation.customer)/\(activation.planned.name): \($0)" }
+      }
+  }
+}
+
+extension ScenarioReport.Activation {
+  var label: String { planned.name }
+
+  var result: ActivationResult? { if case .ended(let result) = end { result } else { nil } }
+
+  /// Against the topology's `expect:`, as sentences.
+  var differences: [String] {
+    switch end {
+    case .ended(let result):
+      guard let expectation = planned.expectation, let contract else { return [] }
+      return expectation.differences(from: result, in: contract)
+    case .refused(let reason): return planned.expectation == nil ? [] : ["refused: \(reason)"]
+    case .underWay(let phase): return ["not over: \(phase)"]
+    }
+  }
+
+  /// Why a rule could not be judged, as far as the plan tells.
+  func remark(on rule: Topology.NamedRule, _ counters: RuleCounters) -> String {
+    guard counters.inconclusive > 0 else { return "" }
+    guard let planned = plannedSamples(rule.rule), planned < rule.rule.minimumSamples else {
+      return "too few samples (fewer than \(rule.rule.minimumSamples)), or none"
+    }
+    return "too few samples: about \(planned), needs \(rule.rule.minimumSamples)"
+  }
+
+  /// What the application sends in one window of a rule; nil where samples are not its packets.
+  private func plannedSamples(_ rule: Rule) -> UInt64? {
+    guard let epoch = contract?.metering.epoch, rule.metric != .roundTrip else { return nil }
+    let (packets, overflow) = planned.traffic(rule.direction).packetsPerSecond
+      .multipliedReportingOverflow(by: rule.window)
+    guard !overflow else { return nil }
+    let (nanoseconds, tooMany) = packets.multipliedReportingOverflow(by: UInt64(max(0, epoch.nanoseconds)))
+    return tooMany ? nil : nanoseconds / 1_000_000_000
+  }
+}

@@ -1,0 +1,188 @@
+import Hosting
+import Logging
+import Messages
+import Node
+import Topology
+
+/// One run of `ajit up`: starts the consortium, shows it, waits for the end that was asked for, stops it and reports.
+struct UpRun {
+  let topology: Topology
+  let configuration: ConsortiumConfiguration
+  let terminal: Terminal
+  let isJSON: Bool
+  let log: AsyncStream<ScreenLog.Line>
+  let endOfLog: @Sendable () -> Void
+
+  enum StopCondition {
+    case settled
+    case after(Span)
+    /// By a signal.
+    case told
+  }
+
+  private enum Ending {
+    case asPlanned
+    /// By a signal, before what was waited for.
+    case interrupted
+  }
+
+  /// Between two frames of the live table.
+  private static let frameInterval = Duration.milliseconds(200)
+
+  func go(stoppingWhen condition: StopCondition) async throws -> ExitStatus {
+    let screen = ScenarioScreen(
+      topology, mode: .init(json: isJSON, terminal), terminal: terminal, start: WallClock.now())
+    let logging = Task {
+      for await line in log {
+        await screen.tell(News(line.level >= .warning ? .warning : .log, line.text), at: WallClock.now())
+      }
+    }
+    await tell("starting \(topology.name) in \(configuration.dataDirectory)", screen)
+    let ending: Ending
+    let report: ScenarioReport
+    do {
+      (ending, report) = try await run(condition, screen)
+    } catch {
+      await screen.close(at: WallClock.now())
+      endOfLog()
+      await logging.value
+      throw error
+    }
+    await screen.close(at: WallClock.now())
+    endOfLog()
+    await logging.value
+    return try finish(ending, report, condition)
+  }
+
+  private func run(
+    _ condition: StopCondition, _ screen: ScenarioScreen
+  ) async throws -> (Ending, ScenarioReport) {
+    let consortium = try await Consortium.start(configuration)
+    let listening = Task {
+      for await (actor, observation) in consortium.observations {
+        // The node's log has it already, with what its supervisors have to say.
+        if case .note = observation { continue }
+        await screen.take(actor, observation, at: WallClock.now())
+      }
+    }
+    let drawing = Task {
+      while !Task.isCancelled {
+        await screen.draw(at: WallClock.now())
+        try? await Task.sleep(for: Self.frameInterval)
+      }
+    }
+    defer { drawing.cancel() }
+    await announce(try await resumed(consortium, screen), screen)
+    let ending = try await wait(condition, consortium)
+    await tell(ending == .interrupted ? "stopping, as told" : "stopping", screen)
+    try await consortium.stop()
+    await listening.value
+    return (ending, try await report(consortium))
+  }
+
+  // MARK: Starting and stopping
+
+  /// Tells the screen what an earlier run had ordered.
+  private func resumed(_ consortium: Consortium, _ screen: ScenarioScreen) async throws -> Int {
+    let orders = await consortium.summary().activations.compactMap { activation in
+      activation.id.map { (label: activation.label, customer: activation.customer, id: $0) }
+    }
+    await screen.resume(orders)
+    return orders.count
+  }
+
+  private func announce(_ resumed: Int, _ screen: ScenarioScreen) async {
+    let who = [
+      Wording.counted(topology.operators.count, "operator"), Wording.counted(topology.regulators.count, "regulator"),
+      Wording.counted(topology.customers.count, "customer"),
+      Wording.counted(topology.customers.reduce(0) { $0 + $1.enclaves.count }, "enclave"),
+    ].joined(separator: ", ")
+    await tell("running: \(who)", screen)
+    if resumed > 0 { await tell("resuming: \(Wording.counted(resumed, "activation")) ordered before", screen) }
+  }
+
+  private func wait(_ condition: StopCondition, _ consortium: Consortium) async throws -> Ending {
+    switch condition {
+    case .settled:
+      do { try await consortium.untilSettled() } catch is CancellationError { return .interrupted }
+      return .asPlanned
+    case .told:
+      try await consortium.untilStopped()
+      return .asPlanned
+    case .after(let span):
+      return try await withThrowingTaskGroup(of: Ending.self) { group in
+        group.addTask {
+          try await consortium.untilStopped()
+          return .interrupted
+        }
+        group.addTask {
+          try await Task.sleep(for: .nanoseconds(span.nanoseconds))
+          return .asPlanned
+        }
+        let ending = try await group.next() ?? .asPlanned
+        // The other one ends with the consortium, or by the cancellation of its sleep.
+        try await consortium.stop()
+        group.cancelAll()
+        return ending
+      }
+    }
+  }
+
+  private func tell(_ text: String, _ screen: ScenarioScreen) async {
+    await screen.tell(News(.phase, text), at: WallClock.now())
+  }
+
+  // MARK: Reporting
+
+  private func report(_ consortium: Consortium) async throws -> ScenarioReport {
+    let summary = await consortium.summary()
+    let stored = try StoredConsortium.read(configuration.dataDirectory)
+    return ScenarioReport(topology, summary, genesis: stored.genesis, milestones: try milestones(stored))
+  }
+
+  /// Times and counter-offers as the ledger has them, so that a resumed scenario reports the same as an undisturbed
+  /// one.
+  private func milestones(_ stored: StoredConsortium) throws -> [ActivationID: ScenarioReport.Milestones] {
+    guard let first = stored.blockLogs.first else { return [:] }
+    let log = try BlockLog(member: first.member, path: first.path)
+    return try LedgerReplay(stored, log).milestones
+  }
+
+  private func finish(
+    _ ending: Ending, _ report: ScenarioReport, _ condition: StopCondition
+  ) throws -> ExitStatus {
+    if isJSON {
+      try JSONLine.print(ResultLine(report, data: configuration.dataDirectory))
+    } else {
+      for line in ScenarioTables(report: report, terminal: terminal).lines() { Terminal.write(line + "\n") }
+    }
+    if case .interrupted = ending {
+      Terminal.printError("stopped before the end; the same command without --fresh goes on where it was")
+      return report.status == .asExpected ? .asExpected : .interrupted
+    }
+    if case .told = condition { return report.isConserved && report.problems.isEmpty ? .asExpected : .notAsExpected }
+    return report.status
+  }
+}
+
+extension ScenarioReport {
+  init(
+    _ topology: Topology, _ summary: ConsortiumSummary, genesis: Genesis, milestones: [ActivationID: Milestones]
+  ) {
+    let planned = topology.customers.flatMap { customer in customer.activations.map { (customer.name, $0) } }
+    let activations = zip(planned, summary.activations).map { planned, activation in
+      let end: End =
+        switch activation.outcome {
+        case .underWay(let stage): .underWay(stage)
+        case .refused(let reason): .refused(reason)
+        case .ended(let result): .ended(result)
+        }
+      return Activation(
+        planned: planned.1, customer: planned.0, contract: topology.contract(planned.1.contract), id: activation.id,
+        end: end, milestones: activation.id.flatMap { milestones[$0] } ?? .init())
+    }
+    self.init(
+      name: topology.name, activations: activations, height: summary.height, isConserved: summary.isConserved,
+      problems: summary.discrepancy.map { ["the ledger does not hold: \($0)"] } ?? [], origin: genesis.time)
+  }
+}
