@@ -36,6 +36,7 @@ struct ConsortiumParts: Sendable {
       return try await bringUp(configuration, directory, executable, stream: stream, changed: changed)
     } catch {
       directory.abandon()
+      directory.unlock()
       throw error
     }
   }
@@ -203,6 +204,7 @@ struct ConsortiumParts: Sendable {
     dataPlane.shutdown()
     await closeStores()
     sockets.remove()
+    directory.unlock()
     watcher.report()
     watcher.finish()
   }

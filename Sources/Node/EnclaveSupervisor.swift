@@ -167,14 +167,12 @@ actor EnclaveSupervisor: Service {
             Task { await self.endAll() }
           }
         }
-        var status: Int32?
-        while let result = try await group.next() {
-          status = status ?? result
-          // Whichever ends first: the process, or the platform actor because the bus or the node ends.
-          await platform.stop()
-          if result == nil { await self.endAll() }
-        }
-        return status
+        // Whichever ends first: the process, or the platform actor because the bus or the node ends.
+        let first = try await group.next() ?? nil
+        if first == nil { await self.endAll() }
+        await platform.stop()
+        let second = try await group.next() ?? nil
+        return first ?? second
       }
       if isStopping || Task.isCancelled { return }
       try await restart(number, ExitStatus(status ?? 0))

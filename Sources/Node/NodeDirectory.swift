@@ -3,6 +3,7 @@ import Hosting
 import Messages
 import Signing
 import Storage
+import Synchronization
 import Topology
 import Wire
 
@@ -20,7 +21,7 @@ import Wire
 ///
 /// A founding that fails removes what it made; one that a crash interrupted is begun again by the next start.
 struct NodeDirectory: Sendable {
-  let directory: DataDirectory
+  private let lock: DirectoryLock
   let path: String
   let genesis: Genesis
   let keyring: FileKeyring
@@ -70,6 +71,9 @@ struct NodeDirectory: Sendable {
     Self.remove(path, isOwnDirectory: isOwnDirectory)
   }
 
+  /// Lets another node have it. Nothing of it may be open any more.
+  func unlock() { lock.release() }
+
   // MARK: What lives in it
 
   func store(_ address: ActorAddress) -> String { "\(path)/\(address.role.storeDirectory)/\(address.name).sqlite" }
@@ -99,7 +103,7 @@ struct NodeDirectory: Sendable {
       topology, keys: keys, salt: randomBytes(Genesis.saltBytes), scheme: .ed25519, time: WallClock.now())
     try Files.replace("\(path)/\(Name.genesis)", genesis.encoded)
     return NodeDirectory(
-      directory: directory, path: path, genesis: genesis, keyring: keyring, keys: keys, isNew: true,
+      lock: DirectoryLock(directory), path: path, genesis: genesis, keyring: keyring, keys: keys, isNew: true,
       isOwnDirectory: isOwnDirectory)
   }
 
@@ -133,7 +137,7 @@ struct NodeDirectory: Sendable {
       throw .damaged(path: "\(path)/\(Name.keys)", detail: "a validator's key is not the genesis' one")
     }
     return NodeDirectory(
-      directory: directory, path: path, genesis: genesis, keyring: keyring, keys: keys, isNew: false,
+      lock: DirectoryLock(directory), path: path, genesis: genesis, keyring: keyring, keys: keys, isNew: false,
       isOwnDirectory: false)
   }
 
@@ -159,6 +163,15 @@ struct NodeDirectory: Sendable {
     removeContent(path)
     if isOwnDirectory { Files.remove(path) }
   }
+}
+
+/// A lock that can be given up before the last reference to it goes.
+private final class DirectoryLock: Sendable {
+  private let directory: Mutex<DataDirectory?>
+
+  init(_ directory: DataDirectory) { self.directory = Mutex(directory) }
+
+  func release() { directory.withLock { $0 = nil } }
 }
 
 extension ActorAddress.Role {

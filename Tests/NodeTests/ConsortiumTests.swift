@@ -57,4 +57,28 @@ struct ConsortiumTests {
       try await second.stop()
     }
   }
+
+  @Test func `an enclave that dies is started again with its key, and the operation is still paid`() async throws {
+    try await withScratch { directory in
+      let consortium = try await Consortium.start(try Surgery.configuration(directory, epochs: 6))
+      let first = try #require(await consortium.enclaveProcessIDs.first)
+      var recorded = 0
+      for await (_, observation) in consortium.observations {
+        guard case .epochRecorded = observation else { continue }
+        recorded += 1
+        if recorded == 1 { kill(first, SIGKILL) }
+        // An epoch after the crash needs the new process, with the old key: the order names no other.
+        if recorded == 4 { break }
+      }
+      let second = try #require(await consortium.enclaveProcessIDs.first)
+      #expect(second != first && !isRunning(first))
+      try await consortium.untilSettled()
+      let result = try #require(await consortium.summary().activations.first?.result)
+      #expect(result.state == .settled && result.settlement == .agreed)
+      try await consortium.stop()
+      #expect(!isRunning(second))
+      #expect(try String(contentsOfFile: "\(directory)/enclaves/ward/boot", encoding: .utf8) == "2 2\n")
+    }
+  }
+
 }

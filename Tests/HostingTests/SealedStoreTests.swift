@@ -1,0 +1,98 @@
+import Effects
+import Foundation
+import Signing
+import Testing
+
+@testable import Hosting
+
+/// An enclave's state in the hands of its host.
+struct SealedStoreTests {
+  private let key: SealingKey
+
+  init() throws { key = try SealingKey(secret: [UInt8](repeating: 7, count: 32)) }
+
+  private func withDirectory<Result>(_ body: (_ path: String) async throws -> Result) async throws -> Result {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("ajit-sealed-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    return try await body(directory.path)
+  }
+
+  private func open(_ directory: String, boot: UInt64, reported: UInt64) throws -> SealedStore {
+    try SealedStore(directory: directory, key: key, bootCount: boot, reportedBootCount: reported)
+  }
+
+  private func file(_ directory: String) -> URL {
+    URL(fileURLWithPath: "\(directory)/\(SealedStore.fileName)")
+  }
+
+  @Test func `records and the receipt key's seed survive; what was pruned does not`() async throws {
+    try await withDirectory { directory in
+      let first = try open(directory, boot: 1, reported: 0)
+      let seed = await first.takeSeed()
+      try await first.commit([.put(stream: 1, key: 5, bytes: [5]), .put(stream: 1, key: 9, bytes: [9])])
+      try await first.commit([.put(stream: 2, key: 1, bytes: [1]), .prune(stream: 1, below: 9)])
+      let second = try open(directory, boot: 2, reported: 1)
+      #expect(await second.takeSeed() == seed)
+      let records = await second.recover()
+      #expect(
+        records == [StoredRecord(stream: 1, key: 9, bytes: [9]), StoredRecord(stream: 2, key: 1, bytes: [1])])
+    }
+  }
+
+  @Test func `the file shows nothing and admits no change`() async throws {
+    try await withDirectory { directory in
+      let store = try open(directory, boot: 1, reported: 0)
+      let secret = Array("a receipt that nobody else may read".utf8)
+      try await store.commit([.put(stream: 1, key: 1, bytes: secret)])
+      let bytes = try Data(contentsOf: file(directory))
+      #expect(bytes.range(of: Data(secret)) == nil)
+      for position in stride(from: 4, to: bytes.count / 2, by: 7) {
+        var changed = bytes
+        changed[position] ^= 1
+        try changed.write(to: file(directory))
+        #expect(throws: SealedStoreError.self) { try open(directory, boot: 2, reported: 1) }
+      }
+    }
+  }
+
+  @Test func `a torn end loses that turn only`() async throws {
+    try await withDirectory { directory in
+      let store = try open(directory, boot: 1, reported: 0)
+      try await store.commit([.put(stream: 1, key: 1, bytes: [1])])
+      let whole = try Data(contentsOf: file(directory)).count
+      try await store.commit([.put(stream: 1, key: 2, bytes: [2])])
+      let bytes = try Data(contentsOf: file(directory))
+      for length in whole..<bytes.count {
+        try bytes.prefix(length).write(to: file(directory))
+        let records = await (try open(directory, boot: 2, reported: 1)).recover()
+        #expect(records == [StoredRecord(stream: 1, key: 1, bytes: [1])])
+      }
+    }
+  }
+
+  @Test func `a file put back to an earlier launch is refused`() async throws {
+    try await withDirectory { directory in
+      _ = try open(directory, boot: 1, reported: 0)
+      let old = try Data(contentsOf: file(directory))
+      _ = try open(directory, boot: 2, reported: 1)
+      // A launch that never reported may have left either file.
+      try old.write(to: file(directory))
+      _ = try open(directory, boot: 3, reported: 1)
+      try old.write(to: file(directory))
+      #expect(throws: SealedStoreError.self) { try open(directory, boot: 4, reported: 3) }
+      try FileManager.default.removeItem(at: file(directory))
+      #expect(throws: SealedStoreError.self) { try open(directory, boot: 5, reported: 3) }
+    }
+  }
+
+  @Test func `another build or platform cannot open it`() async throws {
+    try await withDirectory { directory in
+      _ = try open(directory, boot: 1, reported: 0)
+      let other = try SealingKey(secret: [UInt8](repeating: 8, count: 32))
+      #expect(throws: SealedStoreError.self) {
+        try SealedStore(directory: directory, key: other, bootCount: 2, reportedBootCount: 1)
+      }
+    }
+  }
+}
