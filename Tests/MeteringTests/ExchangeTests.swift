@@ -294,8 +294,7 @@ struct ExchangeTests {
     #expect(!gate.isOpen(for: 4))
     gate.recorded(2, at: clock.start(of: 3) + .milliseconds(5))
     #expect(gate.isOpen(for: 4) && !gate.isOpen(for: 3), "service resumes with the epoch after the record")
-    var open = try Samples.terms([], gated: false)
-    open.metering.gated = false
+    let open = try Samples.terms([], gated: false)
     #expect(RecordGate(terms: open.metering, clock: clock).isOpen(for: 9))
   }
 }
