@@ -23,11 +23,12 @@ public struct StoredConsortium: Sendable {
     guard let file = try? TopologyParser.parse(text, file: topologyPath) else {
       throw .damaged(path: topologyPath, detail: "it is no topology this version reads")
     }
-    do throws(WireError) {
-      return StoredConsortium(path: path, genesis: try Genesis(decoding: bytes), topology: file.topology)
-    } catch {
-      throw .damaged(path: genesisPath, detail: "\(error)")
+    let genesis: Genesis
+    do { genesis = try Genesis(decoding: bytes) } catch { throw .damaged(path: genesisPath, detail: "\(error)") }
+    guard genesis.signatureScheme == .ed25519 else {
+      throw .damaged(path: genesisPath, detail: "it is a simulation's: its signatures prove nothing")
     }
+    return StoredConsortium(path: path, genesis: genesis, topology: file.topology)
   }
 
   /// Every member that should have a block log here, in member order, and where it is.

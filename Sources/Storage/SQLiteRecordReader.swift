@@ -3,7 +3,8 @@ import GRDB
 import Glibc
 
 /// Somebody else's records, read and never written: for auditors and the command line, while the owner runs or is
-/// stopped. SQLite's write-ahead log gives every read one consistent state.
+/// stopped. SQLite's write-ahead log gives every read one consistent state; beside the file SQLite may leave its own
+/// `-wal` and `-shm`, empty, which the owner's next start takes up.
 public final class SQLiteRecordReader: Sendable {
   private let database: DatabaseQueue
   public let path: String

@@ -48,7 +48,7 @@ struct KeysShow: AsyncParsableCommand {
       let consortium = try location.consortium
       let keys = KeyFiles(consortium.topology, directory: consortium.keyDirectory)
       var status = ExitStatus.asExpected
-      var table = Table([.init("role"), .init("owner"), .init("public key"), .init("file")])
+      var table = Table([.init("role"), .init("owner"), .init("public key", .right), .init("file")])
       for name in keys.names {
         var line = Line(role: name.role.rawValue, owner: name.owner, file: keys.path(name))
         do throws(NodeError) { line.publicKey = try keys.publicKey(name).hexadecimal } catch {
@@ -64,7 +64,7 @@ struct KeysShow: AsyncParsableCommand {
       }
       if !json {
         let terminal = Terminal()
-        for line in table.lines(width: terminal.tableWidth, terminal) { Terminal.write(line + "\n") }
+        Terminal.write(lines: table.lines(width: terminal.tableWidth, terminal))
       }
       return status
     }

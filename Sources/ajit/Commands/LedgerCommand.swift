@@ -54,7 +54,7 @@ struct LedgerOptions: ParsableArguments {
       let terminal = Terminal()
       var table = Table(Row.columns)
       for row in rows { table.add(row.cells) }
-      for line in table.lines(width: terminal.tableWidth, terminal) { Terminal.write(line + "\n") }
+      Terminal.write(lines: table.lines(width: terminal.tableWidth, terminal))
     }
   }
 }

@@ -42,7 +42,7 @@ struct SimulateCommand: AsyncParsableCommand {
       if json {
         try JSONLine.print(ResultLine(report, simulation: .init(result)))
       } else {
-        for line in ScenarioTables(report: report, terminal: terminal).lines() { Terminal.write(line + "\n") }
+        Terminal.write(lines: ScenarioTables(report: report, terminal: terminal).lines())
       }
       return report.status
     }
@@ -70,9 +70,7 @@ private struct SimulationRecorder {
       // Nothing in a news line can fail to be encoded.
       try? JSONLine.print(NewsLine(news, elapsed: elapsed))
     } else if news.isForPeople {
-      let clock = Wording.clock(elapsed)
-      let padded = String(repeating: " ", count: max(0, 7 - clock.count)) + clock
-      Terminal.write(terminal.styled(padded, .dim) + "  " + terminal.styled(news.text, news.style) + "\n")
+      Terminal.write(lines: news.lines(elapsed: elapsed, terminal))
     }
   }
 

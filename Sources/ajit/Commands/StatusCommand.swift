@@ -46,7 +46,7 @@ struct StatusCommand: AsyncParsableCommand {
         answer.error.map { Table.Cell($0, .yellow) } ?? Table.Cell(text.joined(separator: ", ")),
       ])
     }
-    for line in table.lines(width: terminal.tableWidth, terminal) { Terminal.write(line + "\n") }
+    Terminal.write(lines: table.lines(width: terminal.tableWidth, terminal))
   }
 }
 

@@ -22,7 +22,8 @@ struct BlockRow: LedgerRow {
     height = header.height
     view = header.view
     timeNs = header.time.nanoseconds
-    leader = state.rules.members[Int(header.leader)].name
+    let members = state.rules.members
+    leader = members.indices.contains(Int(header.leader)) ? members[Int(header.leader)].name : "\(header.leader)"
     transactions = block.body.transactions.count
     events = block.body.outcomes.events.count
     hash = block.hash.hexadecimal

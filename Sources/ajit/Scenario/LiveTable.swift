@@ -10,12 +10,13 @@ struct LiveTable {
 
   /// - Parameter maximumRows: of the screen. What is over gives way first, and is counted.
   func lines(width: Int, maximumRows: Int, elapsed: Span) -> [String] {
-    var table = Table([
-      .init("activation"), .init("phase"), .init("epochs"), .init("MET", .right), .init("VIOLATED", .right),
-      .init("INCONCL.", .right), .init("CONTESTED", .right), .init("NOT SERVED", .right),
-    ])
+    let outcomes = Self.outcomes.filter { outcome in
+      outcome.isAlwaysShown || scenario.activations.contains { $0.count(outcome.counter) > 0 }
+    }
+    var table = Table(
+      [.init("activation"), .init("phase"), .init("epochs", .right)] + outcomes.map { .init($0.title, .right) })
     let (shown, hidden) = visible(rows: maximumRows - Self.furniture)
-    for progress in shown { table.add(row(progress)) }
+    for progress in shown { table.add(row(progress, outcomes)) }
     var lines = [""] + table.lines(width: width - 1, terminal)
     if hidden > 0 { lines.append(terminal.styled("and \(hidden) more", .dim)) }
     return lines + [terminal.styled(VisibleText.cut(footer(elapsed), to: width - 1), .dim)]
@@ -34,17 +35,28 @@ struct LiveTable {
     return (shown, all.count - shown.count)
   }
 
-  private func row(_ progress: Scenario.Progress) -> [Table.Cell] {
-    let counters = progress.lastRecord?.epochCounters
-    func count(_ count: UInt64?, _ style: Terminal.Style) -> Table.Cell {
-      guard let count, count > 0 else { return "" }
-      return Table.Cell(count, style)
-    }
-    return [
-      Table.Cell(progress.label), phase(progress), bar(progress), count(counters?.met, .green),
-      count(counters?.violated, .red), count(counters?.inconclusive, .yellow), count(counters?.contested, .yellow),
-      count(counters?.notServed, .yellow),
-    ]
+  /// What epochs can come to. What has not happened takes no column, but for the first.
+  private struct Outcome {
+    let title: String
+    let counter: KeyPath<EpochCounters, UInt64> & Sendable
+    let style: Terminal.Style
+    var isAlwaysShown = false
+  }
+
+  private static let outcomes = [
+    Outcome(title: "MET", counter: \.met, style: .green, isAlwaysShown: true),
+    Outcome(title: "VIOLATED", counter: \.violated, style: .red),
+    Outcome(title: "INCONCLUSIVE", counter: \.inconclusive, style: .yellow),
+    Outcome(title: "CONTESTED", counter: \.contested, style: .yellow),
+    Outcome(title: "NOT_SERVED", counter: \.notServed, style: .yellow),
+  ]
+
+  private func row(_ progress: Scenario.Progress, _ outcomes: [Outcome]) -> [Table.Cell] {
+    [Table.Cell(progress.label), phase(progress), bar(progress)]
+      + outcomes.map { outcome in
+        let count = progress.count(outcome.counter)
+        return count > 0 ? Table.Cell(count, outcome.style) : ""
+      }
   }
 
   private func phase(_ progress: Scenario.Progress) -> Table.Cell {
@@ -55,7 +67,7 @@ struct LiveTable {
       case .refused, .rejected: .yellow
       case .ordered, .requested, .stitched, .reserved, .serving, .delivered, .settling, .ended: .cyan
       }
-    return Table.Cell(progress.phase.rawValue, style)
+    return Table.Cell("\(progress.phase)", style)
   }
 
   /// `███████─────  5/8`
@@ -75,6 +87,13 @@ struct LiveTable {
       scenario.name, Wording.seconds(elapsed), "height \(scenario.height)",
       Wording.counted(scenario.transactions, "transaction"), "\(over) of \(scenario.activations.count) over",
     ].joined(separator: " · ")
+  }
+}
+
+extension Scenario.Progress {
+  /// Of the last record; 0 before the first.
+  fileprivate func count(_ counter: KeyPath<EpochCounters, UInt64>) -> UInt64 {
+    lastRecord?.epochCounters[keyPath: counter] ?? 0
   }
 }
 

@@ -51,6 +51,24 @@ struct News: Sendable {
   }
 }
 
+extension News {
+  /// Columns of the clock in front of a line.
+  private static let clockWidth = 7
+  /// Further lines of one text stand this much further in.
+  private static let continuationIndent = 2
+
+  /// `  12.345  what happened`, wrapped where a terminal ends.
+  func lines(elapsed: Span, _ terminal: Terminal) -> [String] {
+    let clock = Wording.clock(elapsed)
+    let padded = String(repeating: " ", count: max(0, Self.clockWidth - clock.count)) + clock
+    let indent = padded.count + 2
+    return VisibleText.wrapped(text, to: terminal.tableWidth - indent - Self.continuationIndent).enumerated().map { index, line in
+      let margin = index == 0 ? terminal.styled(padded, .dim) + "  " : String(repeating: " ", count: indent + Self.continuationIndent)
+      return margin + terminal.styled(line, style)
+    }
+  }
+}
+
 /// One line of `--json` before the last.
 struct NewsLine: Encodable {
   let type: News.Kind

@@ -18,8 +18,11 @@ struct Scenario: Sendable {
     var change: ActivationChange?
   }
 
-  enum Phase: String, Sendable {
+  /// In order: an activation never goes back, though the actors' reports may overtake each other.
+  enum Phase: Int, Comparable, Sendable {
     case planned, ordered, requested, stitched, rejected, reserved, serving, delivered, settling, ended, refused
+
+    static func < (left: Phase, right: Phase) -> Bool { left.rawValue < right.rawValue }
   }
 
   let name: String
@@ -92,7 +95,7 @@ struct Scenario: Sendable {
       if case .refused(let reason) = step { return News(.warning, "\(actor): an order was refused: \(reason)") }
       return nil
     }
-    activations[index].phase = phase
+    activations[index].phase = max(phase, activations[index].phase)
     if case .ended(let change) = step { activations[index].change = change }
     guard let text else { return nil }
     var news = News(.activation, "\(activations[index].label): \(text)")

@@ -47,9 +47,11 @@ struct ScenarioReport {
 
   /// Where times in the tables count from.
   var origin: Instant = .zero
+  /// Somebody stopped it before its end: what is still under way is then no complaint.
+  var isPartial = false
 
   var isSettled: Bool {
-    activations.allSatisfy { if case .underWay = $0.end { false } else { true } }
+    !activations.contains(where: \.isUnderWay)
   }
 
   /// Every activation ended as the topology expects.
@@ -60,7 +62,7 @@ struct ScenarioReport {
   /// Everything that is not as it should be, as sentences.
   var complaints: [String] {
     problems + (isConserved ? [] : ["money is not conserved"])
-      + activations.flatMap { activation in
+      + activations.filter { !isPartial || !$0.isUnderWay }.flatMap { activation in
         activation.differences.map { "\(activation.customer)/\(activation.planned.name): \($0)" }
       }
   }
@@ -68,6 +70,8 @@ struct ScenarioReport {
 
 extension ScenarioReport.Activation {
   var label: String { planned.name }
+
+  var isUnderWay: Bool { if case .underWay = end { true } else { false } }
 
   var result: ActivationResult? { if case .ended(let result) = end { result } else { nil } }
 

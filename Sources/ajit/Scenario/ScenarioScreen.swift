@@ -42,11 +42,10 @@ actor ScenarioScreen {
     case .json:
       // A closed stdout ends the process by its signal; what cannot be encoded does not exist here.
       try? JSONLine.print(NewsLine(news, elapsed: elapsed))
-    case .plain:
-      if news.isForPeople { Terminal.write(line(news, elapsed) + "\n") }
-    case .live:
+    case .plain, .live:
       guard news.isForPeople else { return }
-      if isClosed { Terminal.write(line(news, elapsed) + "\n") } else { pending.append(line(news, elapsed)) }
+      let lines = news.lines(elapsed: elapsed, terminal)
+      if mode == .live, !isClosed { pending += lines } else { Terminal.write(lines: lines) }
     }
   }
 
@@ -66,11 +65,5 @@ actor ScenarioScreen {
     Terminal.write(region.frame([], above: pending, width: terminal.size.width))
     pending = []
     isClosed = true
-  }
-
-  private func line(_ news: News, _ elapsed: Span) -> String {
-    let clock = Wording.clock(elapsed)
-    let padded = String(repeating: " ", count: max(0, 7 - clock.count)) + clock
-    return terminal.styled(padded, .dim) + "  " + terminal.styled(news.text, news.style)
   }
 }

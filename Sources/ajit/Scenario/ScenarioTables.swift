@@ -14,14 +14,17 @@ struct ScenarioTables {
       if !verdicts.isEmpty { lines += [""] + verdicts }
     }
     let offers = report.activations.compactMap(counterOffer)
-    if !offers.isEmpty { lines += [""] + offers }
+    if !offers.isEmpty { lines += [""] + offers.flatMap { VisibleText.wrapped($0, to: terminal.tableWidth) } }
     lines += [""] + report.remarks
     lines.append(
       report.isConserved
         ? terminal.styled("money conserved", .green) + " at height \(report.height)"
         : terminal.styled("money NOT conserved", .red))
     let complaints = report.complaints
-    if complaints.isEmpty {
+    if complaints.isEmpty, !report.isSettled {
+      let over = report.activations.count { !$0.isUnderWay }
+      lines.append("as expected so far: \(over) of \(report.activations.count) activations are over")
+    } else if complaints.isEmpty {
       lines.append(terminal.styled("as expected", .green) + ": every activation ended as the topology says")
     } else {
       lines.append(terminal.styled("not as expected:", .red))

@@ -13,7 +13,7 @@ struct UpRun {
   let log: AsyncStream<ScreenLog.Line>
   let endOfLog: @Sendable () -> Void
 
-  enum StopCondition {
+  enum StopCondition: Equatable {
     case settled
     case after(Span)
     /// By a signal.
@@ -151,17 +151,19 @@ struct UpRun {
   private func finish(
     _ ending: Ending, _ report: ScenarioReport, _ condition: StopCondition
   ) throws -> ExitStatus {
+    var report = report
+    let goesOn = ending == .interrupted || condition == .told
+    report.isPartial = goesOn && !report.isSettled
     if isJSON {
       try JSONLine.print(ResultLine(report, data: configuration.dataDirectory))
     } else {
-      for line in ScenarioTables(report: report, terminal: terminal).lines() { Terminal.write(line + "\n") }
+      Terminal.write(lines: ScenarioTables(report: report, terminal: terminal).lines())
     }
-    if case .interrupted = ending {
-      Terminal.printError("stopped before the end; the same command without --fresh goes on where it was")
-      return report.status == .asExpected ? .asExpected : .interrupted
-    }
-    if case .told = condition { return report.isConserved && report.problems.isEmpty ? .asExpected : .notAsExpected }
-    return report.status
+    guard report.isPartial else { return report.status }
+    Terminal.printError(
+      "stopped before the end: `ajit up` with the same file and data directory, without --fresh, goes on from here")
+    // Who asked for no end has got what was asked for.
+    return !report.complaints.isEmpty ? .notAsExpected : condition == .told ? .asExpected : .interrupted
   }
 }
 

@@ -37,6 +37,19 @@ enum VisibleText {
     return count
   }
 
+  /// Words of a text without escape sequences in lines of at most `width` characters; a longer word stands alone.
+  static func wrapped(_ text: String, to width: Int) -> [String] {
+    var lines: [String] = []
+    for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+      if let last = lines.last, last.count + 1 + word.count <= width {
+        lines[lines.count - 1] = last + " " + word
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines
+  }
+
   /// At most `width` characters; what is left out shows as an ellipsis. For text without escape sequences.
   static func cut(_ text: String, to width: Int) -> String {
     text.count <= width ? text : String(text.prefix(max(0, width - 1))) + "…"

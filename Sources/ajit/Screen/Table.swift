@@ -47,9 +47,11 @@ struct Table {
   func lines(width: Int, _ terminal: Terminal) -> [String] {
     let widths = fitted(to: width)
     let header = render(columns.map { Cell($0.title, .bold) }, widths, terminal)
-    let rule = terminal.styled(
-      widths.map { String(repeating: "─", count: $0) }.joined(separator: Self.gap), .dim)
-    return [header, rule] + rows.map { render($0, widths, terminal) }
+    // A column without a title holds remarks and needs no line above them.
+    let rule = columns.indices.map { index in
+      Cell(columns[index].title.isEmpty ? "" : String(repeating: "─", count: widths[index]), .dim)
+    }
+    return [header, render(rule, widths, terminal)] + rows.map { render($0, widths, terminal) }
   }
 
   private func fitted(to width: Int) -> [Int] {

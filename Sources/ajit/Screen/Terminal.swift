@@ -54,6 +54,10 @@ struct Terminal: Sendable {
     FileHandle.standardError.write(Data("\(text)\n".utf8))
   }
 
+  static func write(lines: [String]) {
+    write(lines.map { $0 + "\n" }.joined())
+  }
+
   static func write(_ text: String) {
     FileHandle.standardOutput.write(Data(text.utf8))
   }
