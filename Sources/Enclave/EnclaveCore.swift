@@ -176,7 +176,8 @@ public struct EnclaveCore: RoleCore {
     let slot = nextSlot
     guard let session = Session(slot: slot, opening, configuration, presentSince: turn.now) else {
       return turn.add(
-        .refuse(token, RemoteError(.invalidArgument, "terms, order, confirmation and this enclave do not fit together")))
+        .refuse(token, RemoteError(.invalidArgument, "terms, order, confirmation and this enclave do not fit together"))
+      )
     }
     nextSlot += 1
     sessions[slot] = session

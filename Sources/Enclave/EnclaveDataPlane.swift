@@ -48,7 +48,8 @@ extension EnclaveCore {
     case .probe: break
     case .echo:
       guard let echo = EchoPayload(packet.payload),
-        let (epoch, roundTrip) = sessions[slot]?.probes.echoed(echo, at: datagram.at)
+        let (epoch, roundTrip) = sessions[slot]?.probes.echoed(
+          echo, at: datagram.at, metering: session.parties.terms.metering)
       else { break }
       sessions[slot]?.down.echoed(probeEpoch: epoch, roundTrip: roundTrip)
     case .data:

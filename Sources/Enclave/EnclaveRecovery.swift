@@ -49,7 +49,8 @@ extension Session {
       exchange = try CustomerExchange(
         parties: parties, key: configuration.receiptKey, network: configuration.network, recovering: journals)
     } catch {
-      throw HaltReason("enclave session \(opening.activation.short): sealed epochs do not follow from one another (\(error))")
+      throw HaltReason(
+        "enclave session \(opening.activation.short): sealed epochs do not follow from one another (\(error))")
     }
     gate = RecordGate(terms: parties.terms.metering, clock: clock, recordedThrough: exchange.lastRecord?.epoch)
     up = PointMeter(point: up.point, terms: parties.terms, clock: clock, firstOpen: exchange.nextToClose)

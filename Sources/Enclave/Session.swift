@@ -44,7 +44,7 @@ struct Session: Sendable {
     guard (try? terms.validate()) != nil, terms.id == order.contract,
       opening.confirmation.activation == opening.activation,
       order.enclaves.contains(configuration.receiptKey.publicKey),
-      slot < UInt64(UInt32.max), (1...order.epochs).contains(epochs ?? order.epochs),
+      slot < UInt64(UInt32.max), (epochs ?? order.epochs) <= order.epochs,
       let clock = EpochClock(
         startAt: opening.confirmation.startAt, epochs: epochs ?? order.epochs, metering: terms.metering)
     else { return nil }
@@ -205,9 +205,12 @@ struct ProbeSchedule: Sendable {
   }
 
   /// - Returns: the epoch of the probe that the echo answers and the round trip; nil for an echo nobody waits for.
-  mutating func echoed(_ echo: EchoPayload, at now: Instant) -> (EpochNumber, Span)? {
+  ///
+  /// What the endpoint says it held the probe is taken off only as far as the contract lets a clock be off: it is the
+  /// endpoint's word, and would otherwise make any round trip short.
+  mutating func echoed(_ echo: EchoPayload, at now: Instant, metering: MeteringTerms) -> (EpochNumber, Span)? {
     guard let probe = outstanding[echo.sequence], probe.sent == echo.sent else { return nil }
     outstanding[echo.sequence] = nil
-    return (probe.epoch, now - probe.sent - echo.held)
+    return (probe.epoch, now - probe.sent - min(echo.held, metering.clockErrorBound))
   }
 }

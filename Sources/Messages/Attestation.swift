@@ -109,7 +109,9 @@ public struct AttestationEvidence: Hashable, SignedPayload {
       guard count == Claim.count else { throw .invalidValue(field: "evidence claims") }
       var previous: [UInt8]?
       func expect(_ claim: Int64, _ reader: inout CBORReader) throws(WireError) {
-        guard try reader.mapKey(after: &previous) == claim else { throw .invalidValue(field: "evidence claim \(claim)") }
+        guard try reader.mapKey(after: &previous) == claim else {
+          throw .invalidValue(field: "evidence claim \(claim)")
+        }
       }
       try expect(Claim.confirmation, &reader)
       let receiptKey = try Self.readConfirmation(&reader)

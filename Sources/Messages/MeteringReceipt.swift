@@ -188,7 +188,8 @@ public struct PacketCounts: Hashable, Sendable, WireCodable {
   }
 }
 
-/// Probes of an epoch and their echoes (RFC 2681), the endpoint's holding time taken off.
+/// Probes of an epoch and their echoes (RFC 2681), the endpoint's holding time taken off within the contract's bound on
+/// clock errors.
 public struct RoundTrips: Hashable, Sendable, WireCodable {
   /// Probes stamped in the epoch.
   public var probes: UInt64

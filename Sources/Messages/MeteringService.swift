@@ -33,7 +33,8 @@ public struct Traffic: Hashable, Sendable, WireCodable {
   public init(from reader: inout CBORReader) throws(WireError) {
     self = try reader.record(2) { (reader) throws(WireError) in
       let traffic = Traffic(packetsPerSecond: try reader.uint(), payloadBytes: try reader.uint())
-      guard traffic.packetsPerSecond <= Self.maximumPacketsPerSecond, traffic.payloadBytes <= ServiceTerms.packetBytesAtMost
+      guard traffic.packetsPerSecond <= Self.maximumPacketsPerSecond,
+        traffic.payloadBytes <= ServiceTerms.packetBytesAtMost
       else { throw .invalidValue(field: "traffic") }
       return traffic
     }

@@ -79,7 +79,8 @@ extension Rule {
     case .p99: return rank(990)
     case .p999: return rank(999)
     case .maximum:
-      return reading.lost > 0 ? .infinite : evidence.delay.map { DelayBounds(low: $0.maximum, high: $0.maximum) } ?? .infinite
+      return reading.lost > 0
+        ? .infinite : evidence.delay.map { DelayBounds(low: $0.maximum, high: $0.maximum) } ?? .infinite
     case .value: return nil
     }
   }

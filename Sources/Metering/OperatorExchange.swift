@@ -68,7 +68,8 @@ public struct OperatorExchange: Sendable {
   }
 
   /// A retry of the epoch recorded last: the same answer again.
-  private func retry(_ commitment: Envelope, _ last: EpochJournal) throws(ExchangeRefusal) -> Answer<CommitmentExchange> {
+  private func retry(_ commitment: Envelope, _ last: EpochJournal) throws(ExchangeRefusal) -> Answer<CommitmentExchange>
+  {
     guard commitment == last.otherCommitment, let own = last.ownCommitment else { throw .contradictory }
     return Answer(persist: nil, reply: CommitmentExchange(commitment: own))
   }
@@ -97,7 +98,9 @@ public struct OperatorExchange: Sendable {
     }
   }
 
-  private func retry(_ receipts: ReceiptSet, _ journal: EpochJournal) throws(ExchangeRefusal) -> Answer<ReceiptsRevealed> {
+  private func retry(_ receipts: ReceiptSet, _ journal: EpochJournal) throws(ExchangeRefusal) -> Answer<
+    ReceiptsRevealed
+  > {
     guard receipts == journal.otherReceipts, let record = journal.ownRecord else {
       throw .receipts(.customerReceipts(.notAsCommitted))
     }

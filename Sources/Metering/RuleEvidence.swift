@@ -57,7 +57,8 @@ extension RuleEvidence {
       delay = account.receiver.delay
       clockError = account.clockError
       causes = account.clockCauses(terms.metering)
-      if causes.isEmpty, !receipts.isConsistent(up, down) { causes.unattributed = true }
+      let areClocksSound = up.clockCauses(terms.metering).isEmpty && down.clockCauses(terms.metering).isEmpty
+      if areClocksSound, !receipts.isConsistent(up, down) { causes.unattributed = true }
     case .delayVariation:
       // Offsets cancel in the difference of two delays, and a lost packet has none (RFC 3393 §2.6).
       delay = account.receiver.delayVariation

@@ -11,8 +11,9 @@ extension EdgeCore {
   static let releaseQuantum: Span = .microseconds(250)
   /// The endpoint's application wakes no more often than this and sends what is due since.
   static let trafficQuantum: Span = .milliseconds(2)
-  /// What a stalled endpoint catches up with at most; the rest was never sent.
-  static let trafficBacklog: Span = .milliseconds(100)
+  /// What a stalled endpoint catches up with at most. A live source skips the rest: sent in a burst it would queue at
+  /// the slice's rate and break the delay that it was bought for.
+  static let trafficBacklog: Span = .milliseconds(5)
 
   mutating func arrived(_ datagrams: [Datagram], _ turn: inout Turn) {
     var leaving: [Datagram] = []
@@ -45,7 +46,9 @@ extension EdgeCore {
       return
     }
     // First copies are told from replays before anything is held against the sender's rate.
-    guard services[slot]?.ingress.received(header, bytes: packet.bytes.count, at: datagram.at) == .counted else { return }
+    guard services[slot]?.ingress.received(header, bytes: packet.bytes.count, at: datagram.at) == .counted else {
+      return
+    }
     guard datagram.source == flow.opening.address,
       packet.bytes.count <= Int(clamping: service.parties.terms.service.maximumPacketBytes),
       services[slot]?.upLimiter.admits(bytes: packet.bytes.count, at: datagram.at) == true

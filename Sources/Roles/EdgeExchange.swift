@@ -31,11 +31,13 @@ extension EdgeCore {
       activation: opening.activation, flow: UInt32(slot), agreementKey: configuration.agreementKey.publicKey,
       address: configuration.networkPort)
     turn.add(
-      .reply(token, .flowOpened(SignedMessage(signing: opened, with: configuration.key, network: configuration.network))))
+      .reply(
+        token, .flowOpened(SignedMessage(signing: opened, with: configuration.key, network: configuration.network))))
   }
 
   mutating func exchange(_ token: ReplyToken, _ message: Message, _ turn: inout Turn) {
-    guard let activation = message.exchangedActivation, let slot = slots[activation], var service = services[slot] else {
+    guard let activation = message.exchangedActivation, let slot = slots[activation], var service = services[slot]
+    else {
       return turn.add(.refuse(token, RemoteError(.notFound, "no service is ordered for this activation")))
     }
     defer { services[slot] = service }
@@ -117,7 +119,8 @@ extension EdgeService {
       exchange = try OperatorExchange(
         parties: parties, key: configuration.key, network: configuration.network, recovering: journals)
     } catch {
-      throw HaltReason("edge service \(order.activation.short): journaled epochs do not follow from one another (\(error))")
+      throw HaltReason(
+        "edge service \(order.activation.short): journaled epochs do not follow from one another (\(error))")
     }
     gate = RecordGate(terms: parties.terms.metering, clock: clock, recordedThrough: exchange.lastRecord?.epoch)
     func meter(_ point: MeteredPoint) -> PointMeter {

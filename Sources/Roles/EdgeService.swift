@@ -51,7 +51,7 @@ struct EdgeService: Sendable {
     guard (try? terms.validate()) != nil, terms.id == order.order.contract,
       confirmation.activation == order.activation, confirmation.edge == configuration.key.publicKey,
       terms.context.allowedPeers.contains(order.order.peer), slot <= UInt64(UInt32.max),
-      (1...order.order.epochs).contains(epochs ?? order.order.epochs),
+      (epochs ?? order.order.epochs) <= order.order.epochs,
       let clock = EpochClock(
         startAt: confirmation.startAt, epochs: epochs ?? order.order.epochs, metering: terms.metering)
     else { return nil }
@@ -74,7 +74,8 @@ struct EdgeService: Sendable {
     downLimiter = terms.senderLimiter(.down)
     func path(_ direction: Direction, _ rate: UInt64) -> PathEmulator {
       let planned = PathCondition(
-        delay: order.pathDelay, jitter: .zero, loss: UInt64(order.pathLoss), rate: rate == 0 ? 0 : rate + terms.probeRate)
+        delay: order.pathDelay, jitter: .zero, loss: UInt64(order.pathLoss),
+        rate: rate == 0 ? 0 : rate &+ terms.probeRate)
       let seed = configuration.seed ^ order.activation.value.bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
       return PathEmulator(
         planned.impaired(by: configuration.impairment, direction), seed: seed &+ UInt64(direction.rawValue))
@@ -164,7 +165,9 @@ struct EdgeService: Sendable {
   }
 
   /// - Returns: false when the flow's key cannot be agreed on.
-  mutating func openFlow(_ opening: FlowOpening, by enclave: ActorAddress, _ configuration: EdgeCore.Configuration) -> Bool {
+  mutating func openFlow(_ opening: FlowOpening, by enclave: ActorAddress, _ configuration: EdgeCore.Configuration)
+    -> Bool
+  {
     guard
       let key = PacketTag.Key(
         agreement: configuration.agreementKey, peer: opening.agreementKey, activation: order.activation)

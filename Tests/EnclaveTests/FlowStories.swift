@@ -230,4 +230,30 @@ struct FlowStories {
     }
     #expect(refusal.code == .permissionDenied)
   }
+
+  /// Numbers that no honest customer or controller sends must not stop the process.
+  @Test func nonsensicalOrdersAreRefused() throws {
+    let world = try TwoEnds(try Self.terms())
+    for epochs: UInt64 in [0, .max] {
+      var order = world.order
+      order.epochs = epochs
+      let session = EnclaveSession(
+        activation: world.activation, terms: world.terms, order: order, confirmation: world.confirmation,
+        edge: ActorAddress(.edge, "alpha-1"), host: TwoEnds.hostPort, down: .silent)
+      let service = ServiceOrder(
+        activation: world.activation, terms: world.terms, order: order, confirmation: world.confirmation,
+        pathDelay: .zero, pathLoss: 0, rateUp: 0, rateDown: 0)
+      for (end, asker, message) in [
+        (TwoEnds.End.enclave, TwoEnds.customer, Message.openSession(session)),
+        (.edge, TwoEnds.controller, .openService(service)),
+      ] {
+        try world.ask(end, from: asker, message)
+        guard case .failure(let refusal)? = world.lastReply else {
+          Issue.record("\(epochs) epochs accepted at the \(end)")
+          continue
+        }
+        #expect(refusal.code == .invalidArgument)
+      }
+    }
+  }
 }

@@ -144,7 +144,8 @@ final class TwoEnds {
       guard time < end else { return }
       at(time) {
         try self.deliver(
-          .enclave, .datagrams([Datagram(from: Self.hostPort, to: Self.applicationPort, at: self.now, bytes: datagram)]))
+          .enclave, .datagrams([Datagram(from: Self.hostPort, to: Self.applicationPort, at: self.now, bytes: datagram)])
+        )
         next(time + interval)
       }
     }
@@ -180,7 +181,9 @@ final class TwoEnds {
     var parent = 0
     while true {
       var least = parent
-      for child in [2 * parent + 1, 2 * parent + 2] where child < agenda.count && precedes(child, least) { least = child }
+      for child in [2 * parent + 1, 2 * parent + 2] where child < agenda.count && precedes(child, least) {
+        least = child
+      }
       guard least != parent else { return }
       agenda.swapAt(parent, least)
       parent = least
@@ -226,7 +229,8 @@ final class TwoEnds {
     let life = lives[end] ?? 0
     switch effect {
     case .persist(.put(let stream, let key, let bytes)): disks[end]?[stream, default: [:]][key] = bytes
-    case .persist(.prune(let stream, let below)): disks[end]?[stream]?.keys.filter { $0 < below }.forEach { disks[end]?[stream]?[$0] = nil }
+    case .persist(.prune(let stream, let below)):
+      disks[end]?[stream]?.keys.filter { $0 < below }.forEach { disks[end]?[stream]?[$0] = nil }
     case .request(let id, let receiver, let message, let deadline):
       let target: End = receiver.role == .edge ? .edge : .enclave
       let verified = try verifier.verify(message)

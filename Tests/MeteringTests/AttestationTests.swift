@@ -17,7 +17,8 @@ struct AttestationTests {
   }
 
   private func refusal(
-    _ policy: AppraisalPolicy? = nil, signedBy key: SigningKey? = nil, _ change: (inout AttestationEvidence) -> Void = { _ in }
+    _ policy: AppraisalPolicy? = nil, signedBy key: SigningKey? = nil,
+    _ change: (inout AttestationEvidence) -> Void = { _ in }
   ) throws -> AppraisalError? {
     var evidence = try evidence()
     change(&evidence)

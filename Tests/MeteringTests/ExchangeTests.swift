@@ -226,7 +226,9 @@ struct ExchangeTests {
     }
     let key = try Samples.key(1)
     var set = ReceiptSet(
-      try receipts.map { Envelope(signing: $0, with: change == 3 ? stranger : try Samples.key(1), network: Samples.network) })
+      try receipts.map {
+        Envelope(signing: $0, with: change == 3 ? stranger : try Samples.key(1), network: Samples.network)
+      })
     if change == 4 {
       let commitment = EpochCommitment(
         activation: Samples.activation, epoch: 0, side: .customer, receipts: .zero, previousRecord: .zero)

@@ -33,7 +33,8 @@ struct MeteringVectorTests {
         [UInt8](repeating: 0, count: EchoPayload.byteCount)
       ),
       (
-        "its echo", PacketHeader(purpose: .echo, direction: .down, flow: 7, epoch: 3, sequence: 42, sent: Samples.start),
+        "its echo",
+        PacketHeader(purpose: .echo, direction: .down, flow: 7, epoch: 3, sequence: 42, sent: Samples.start),
         EchoPayload(sequence: 600, sent: Samples.start, held: .microseconds(17)).bytes
       ),
       (
@@ -88,7 +89,8 @@ struct MeteringVectorTests {
     }
     var vectors = try ours.map { try vector("receipt \($0.point)", $0, enclaveSeed) }
     vectors += try theirs.map { try vector("receipt \($0.point)", $0, edgeSeed) }
-    vectors.append(try vector("commitment of the customer", commit.commitment.decode(EpochCommitment.self), enclaveSeed))
+    vectors.append(
+      try vector("commitment of the customer", commit.commitment.decode(EpochCommitment.self), enclaveSeed))
     vectors.append(
       try vector("commitment of the operator", committed.commitment.decode(EpochCommitment.self), edgeSeed))
     vectors.append(try vector("record by the enclave", record, enclaveSeed))

@@ -68,7 +68,8 @@ struct PacketTests {
     #expect(admitted == 10)
     admitted = (1...100).filter { limiter.admits(bytes: 1000, at: Samples.start + .milliseconds($0)) }.count
     #expect(admitted == 100)
-    admitted = (1...100).filter { limiter.admits(bytes: 1000, at: Samples.start + .microseconds(100_000 + $0 * 500)) }.count
+    admitted =
+      (1...100).filter { limiter.admits(bytes: 1000, at: Samples.start + .microseconds(100_000 + $0 * 500)) }.count
     #expect(admitted == 50)
   }
 }

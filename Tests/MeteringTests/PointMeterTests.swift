@@ -40,7 +40,9 @@ struct PointMeterTests {
   @Test mutating func rule1AViolationIsDroppedAndCounted() {
     #expect(receive(1, epoch: 0, after: .milliseconds(1050)) == .misstamped, "an epoch below the one of its stamp")
     #expect(receive(5, epoch: 1, after: .milliseconds(1100)) == .counted)
-    #expect(receive(6, epoch: 0, after: .milliseconds(990), delay: .milliseconds(99)) == .misstamped, "numbers grow, epochs fall")
+    #expect(
+      receive(6, epoch: 0, after: .milliseconds(990), delay: .milliseconds(99)) == .misstamped,
+      "numbers grow, epochs fall")
     #expect(receive(7, epoch: 3, after: .milliseconds(1200)) == .misstamped, "an epoch that has not begun")
     #expect(receive(4, epoch: 0, after: .milliseconds(990), delay: .milliseconds(99)) == .counted)
     let first = meter.close(0)

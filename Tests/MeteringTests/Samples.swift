@@ -39,7 +39,8 @@ enum Samples {
         delaySpread: .milliseconds(50), clockErrorBound: .milliseconds(1), histogram: .standard, gated: gated,
         minimumAttestationLevel: .software, allowedMeasurements: [.zero]),
       deadlines: DeadlineTerms(
-        confirmWithin: .seconds(10), startLead: .seconds(1), settlementWindow: .seconds(10), settleWithin: .seconds(60)))
+        confirmWithin: .seconds(10), startLead: .seconds(1), settlementWindow: .seconds(10), settleWithin: .seconds(60))
+    )
   }
 
   static func clock(_ terms: ContractTerms, epochs: UInt64 = 10) throws -> EpochClock {

@@ -17,7 +17,8 @@ struct VerdictTests {
   @Test func aCleanEpochMeetsEveryKindOfRule() throws {
     let rules = [
       loss, delay, Samples.rule(.oneWayDelay, .maximum, .down, reference: 6_000_000),
-      Samples.rule(.roundTrip, .p50, .down, reference: 11_000_000), Samples.rule(.delayVariation, .p95, reference: 1000),
+      Samples.rule(.roundTrip, .p50, .down, reference: 11_000_000),
+      Samples.rule(.delayVariation, .p95, reference: 1000),
       Samples.rule(.throughput, .value, .up, .atLeast, reference: 1_000_000_000),
       Samples.rule(.availability, .value, .down, .atLeast, reference: 1_000_000_000),
       Samples.rule(.survivalTime, reference: 0),
@@ -134,7 +135,8 @@ struct VerdictTests {
     let customer = try story.receipts(.customer, terms)
     let networkOperator = try story.receipts(.networkOperator, terms)
     for (left, right, expected) in [
-      (Array(customer.dropLast()), networkOperator, Verdict.met), (customer, Array(networkOperator.dropFirst()), .violated),
+      (Array(customer.dropLast()), networkOperator, Verdict.met),
+      (customer, Array(networkOperator.dropFirst()), .violated),
     ] {
       var windows = RuleWindows(terms: terms)
       let receipts = EpochReceipts(epoch: 0, customer: left, networkOperator: right)
