@@ -32,7 +32,9 @@ struct EventQueue<Element> {
     var index = 0
     while true {
       var least = index
-      for child in [2 * index + 1, 2 * index + 2] where child < heap.count && precedes(child, least) { least = child }
+      let child = 2 * index + 1
+      if child < heap.count, precedes(child, least) { least = child }
+      if child + 1 < heap.count, precedes(child + 1, least) { least = child + 1 }
       if least == index { break }
       heap.swapAt(index, least)
       index = least

@@ -68,8 +68,7 @@ struct SafetyMonitor {
   }
 
   private mutating func inspect(_ vote: Vote, by actor: ActorAddress, disk: VirtualDisk, at now: Instant) {
-    let record = ConsensusRecord.vote(vote)
-    if disk.record(of: ValidatorCore.Stream.journal, key: record.key) != record.encoded {
+    if !isDurable(vote, disk) {
       report("S8", "\(actor) sends a \(vote.ballot.name) of view \(vote.ballot.view) that is not durable", at: now)
     }
     let key = Key(member: vote.member, view: vote.ballot.view)
@@ -94,6 +93,18 @@ struct SafetyMonitor {
       report("S7", "\(actor) notarizes one block and finalizes another in view \(vote.ballot.view)", at: now)
     }
     self.said[key] = said
+  }
+
+  /// As a record of its own, or inside the leader's own durable proposal: replay restores it from either.
+  private func isDurable(_ vote: Vote, _ disk: VirtualDisk) -> Bool {
+    let record = ConsensusRecord.vote(vote)
+    if disk.record(of: ValidatorCore.Stream.journal, key: record.key) == record.encoded { return true }
+    // The first record of a view is its proposal.
+    let key = ConsensusRecord.firstKey(of: vote.ballot.view)
+    guard let bytes = disk.record(of: ValidatorCore.Stream.journal, key: key),
+      case .proposal(let proposal)? = try? ConsensusRecord(decoding: bytes)
+    else { return false }
+    return proposal.vote == vote
   }
 
   private mutating func inspect(_ segment: LedgerSegment, by actor: ActorAddress, life: UInt64, at now: Instant) {

@@ -45,19 +45,23 @@ public struct SimulationResult: Sendable {
     }
   }
 
-  /// Everything that is not as it should be, as sentences; none when the run went as its topology expects and every
-  /// check held.
-  public var complaints: [String] {
-    var complaints: [String] = []
-    if ending != .satisfied { complaints.append("ended by \(ending) before every activation was over") }
-    complaints += violations.map(\.description)
-    complaints += halts.map { "\($0.actor) stopped: \($0.reason)" }
-    complaints += refusals.map { "refused \($0.count) times: \($0.what)" }
-    if money?.isConserved != true { complaints.append("money is not conserved") }
-    for activation in activations {
-      complaints += activation.differences.map { "\(activation.customer)/\(activation.label): \($0)" }
+  /// What can never be right, as sentences: a check that did not hold, an actor that stopped, an activation that never
+  /// ended. None of the conditions and faults that a simulation offers excuses one.
+  public var defects: [String] {
+    var defects: [String] = []
+    if ending != .satisfied { defects.append("ended by \(ending) before every activation was over") }
+    defects += violations.map(\.description)
+    defects += halts.map { "\($0.actor) stopped: \($0.reason)" }
+    defects += refusals.map { "refused \($0.count) times: \($0.what)" }
+    if money?.isConserved != true { defects.append("money is not conserved") }
+    return defects
+  }
+
+  /// What differs from the topology's `expect:`, as sentences. Faults and lost messages may well be the reason.
+  public var surprises: [String] {
+    activations.flatMap { activation in
+      activation.differences.map { "\(activation.customer)/\(activation.label): \($0)" }
     }
-    return complaints
   }
 }
 

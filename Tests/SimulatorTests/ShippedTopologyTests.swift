@@ -1,0 +1,41 @@
+import Messages
+import Testing
+
+@testable import Simulator
+
+/// What is shipped does in virtual time what its `expect:` says, whatever the seed and the control network.
+@Suite struct ShippedTopologyTests {
+  static let names = ["remote-surgery", "congested"]
+
+  @Test(arguments: names, 1...3 as ClosedRange<UInt64>) func calm(name: String, seed: UInt64) throws {
+    let result = try Simulation(topology: Topologies.shipped(name), seed: seed).run()
+    #expect(result.defects == [])
+    #expect(result.surprises == [], "\(result.summary)")
+    #expect(result.membersAgree && result.money?.escrows == 0 && result.money?.bonds == 0)
+  }
+
+  /// Lost messages cost time, so who comes first and how many epochs are served may change. That everything ends, that
+  /// nobody is punished for the network, and where the money is, may not.
+  @Test(arguments: names, 1...4 as ClosedRange<UInt64>) func lossy(name: String, seed: UInt64) throws {
+    let result = try Simulation(topology: Topologies.shipped(name), seed: seed, conditions: .lossy).run()
+    #expect(result.defects == [])
+    expectOnlyTheGuiltyPay(result)
+  }
+
+  @Test func oneSeedIsOneHistory() throws {
+    let topology = try Topologies.shipped("remote-surgery")
+    let first = try Simulation(topology: topology, seed: 9, conditions: .lossy).run()
+    let second = try Simulation(topology: topology, seed: 9, conditions: .lossy).run()
+    let other = try Simulation(topology: topology, seed: 10, conditions: .lossy).run()
+    #expect(first.traceHash == second.traceHash && first.events == second.events)
+    #expect(first.traceHash != other.traceHash)
+  }
+
+  @Test func anUnknownActorCannotFail() throws {
+    let topology = try Topologies.shipped("remote-surgery")
+    let fault = Fault.crash(ActorAddress(.edge, "nowhere"), at: .seconds(1), down: .seconds(1))
+    #expect(throws: Simulation.UnknownActor(address: fault.actor)) {
+      try Simulation(topology: topology, seed: 1, faults: [fault]).run()
+    }
+  }
+}
