@@ -44,7 +44,7 @@ extension LedgerSegment: Verifiable {
       guard block.header.isWellFormed else { throw .malformed("header of a block") }
       if let previous {
         let header = block.header
-        guard header.parentHash == previous.hash, header.height == previous.header.height + 1,
+        guard header.parentHash == previous.hash, header.height == previous.header.height &+ 1,
           header.parentView == previous.header.view, header.time > previous.header.time
         else { throw .malformed("chain of a segment") }
       }
