@@ -82,8 +82,14 @@ public actor RoleHost {
   /// - Throws: ``HaltReason`` of the core, or whatever the store threw: the node must stop. Nothing has left that
   ///   depends on what was not made durable.
   public func run(arrivals: [AsyncStream<[Datagram]>] = []) async throws {
-    guard case .registered(let mailbox) = phase else {
-      throw HaltReason("\(address) can run once, after it was put on the bus")
+    let mailbox: Mailbox
+    switch phase {
+    case .registered(let registered): mailbox = registered
+    case .stopped:
+      // Told to stop before it had begun.
+      try? await bus.unregister(address)
+      return
+    case .new, .working, .stopping: throw HaltReason("\(address) can run once, after it was put on the bus")
     }
     phase = .working(mailbox)
     inbox.append(.started)

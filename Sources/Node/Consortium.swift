@@ -141,29 +141,40 @@ public actor Consortium {
       isConserved: await parts.auditor.isConserved(issued: issued), discrepancy: await parts.auditor.discrepancy)
   }
 
+  /// Asked after every change: looks no further than the first that is not over.
   private func isSettled() async -> Bool {
-    await activations().allSatisfy { $0.outcome.isOver }
+    for customer in parts.configuration.topology.customers {
+      for activation in await activations(of: customer, untilUnderWay: true) where !activation.outcome.isOver {
+        return false
+      }
+    }
+    return true
   }
 
   private func activations() async -> [ActivationSummary] {
     var summaries: [ActivationSummary] = []
-    for customer in parts.configuration.topology.customers {
-      let address = ActorAddress(.customer, customer.name)
-      guard let host = parts.hosts.first(where: { $0.host.address == address })?.host else { continue }
-      let progress = await host.inspect { ($0 as? CustomerCore)?.progress ?? [] }
-      for planned in customer.activations {
-        let progress = progress.first { $0.label == planned.name }
-        summaries.append(
-          ActivationSummary(
-            label: planned.name, customer: customer.name, contract: planned.contract, id: progress?.activation,
-            outcome: await outcome(progress)))
-      }
+    for customer in parts.configuration.topology.customers { summaries += await activations(of: customer) }
+    return summaries
+  }
+
+  private func activations(
+    of customer: Topology.Customer, untilUnderWay: Bool = false
+  ) async -> [ActivationSummary] {
+    guard let host = parts.customers[customer.name] else { return [] }
+    // In the order of the plan, which is the order of the file.
+    let progress = await host.inspect { ($0 as? CustomerCore)?.progress ?? [] }
+    var summaries: [ActivationSummary] = []
+    for (planned, progress) in zip(customer.activations, progress) {
+      let summary = ActivationSummary(
+        label: planned.name, customer: customer.name, contract: planned.contract, id: progress.activation,
+        outcome: await outcome(progress))
+      summaries.append(summary)
+      if untilUnderWay, !summary.outcome.isOver { break }
     }
     return summaries
   }
 
-  private func outcome(_ progress: CustomerCore.Progress?) async -> ActivationSummary.Outcome {
-    guard let progress else { return .underWay("planned") }
+  private func outcome(_ progress: CustomerCore.Progress) async -> ActivationSummary.Outcome {
     if let refusal = progress.refusal { return .refused(refusal) }
     guard let id = progress.activation, let record = await parts.auditor.record(of: id) else {
       return .underWay(progress.stage)

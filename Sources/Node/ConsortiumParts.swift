@@ -22,6 +22,8 @@ struct ConsortiumParts: Sendable {
   let auditor: LedgerAuditor
   let watcher: Watcher
   private(set) var hosts: [HostService] = []
+  /// Hosts of customers by name.
+  private(set) var customers: [String: RoleHost] = [:]
   private var stores: [DurableStore] = []
 
   /// Brings everything up but the work itself. When this throws, nothing is left.
@@ -29,6 +31,7 @@ struct ConsortiumParts: Sendable {
     _ configuration: ConsortiumConfiguration, stream: AsyncStream<Watcher.Observed>.Continuation,
     changed: @escaping @Sendable () -> Void
   ) async throws(NodeError) -> ConsortiumParts {
+    OpenFileLimit.raise()
     let executable = try EnclaveExecutable(configuration.enclaveExecutable ?? EnclaveExecutable.defaultPath())
     let directory = try NodeDirectory.open(
       configuration, executable: executable.digest, executablePath: executable.path)
@@ -169,6 +172,7 @@ struct ConsortiumParts: Sendable {
     let host = hosting.host(core, store: store ?? NoStore())
     do { try await host.register() } catch { throw .bus(error) }
     hosts.append(HostService(host: host, arrivals: arrivals))
+    if plan.address.role == .customer { customers[plan.address.name] = host }
   }
 
   private func store(_ plan: ActorPlan) throws(NodeError) -> DurableStore? {

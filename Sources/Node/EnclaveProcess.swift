@@ -34,19 +34,33 @@ final class EnclaveExecutable: Sendable {
     return "\(Files.parent(of: path))/ajit-enclave"
   }
 
-  /// Starts it with one socket as standard input and output.
-  /// - Returns: the process and our end.
-  fileprivate func spawn() throws(NodeError) -> (pid_t, Int32) {
-    var ends: [Int32] = [-1, -1]
-    guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
-      throw .file(path: path, detail: Files.reason(errno))
+  /// What a started process is held by.
+  fileprivate struct Spawned {
+    let processID: pid_t
+    /// Our end of its standard input and output, which are one socket.
+    let channel: Int32
+    /// Our end of its standard error.
+    let log: Int32
+  }
+
+  fileprivate func spawn() throws(NodeError) -> Spawned {
+    let channel = try pair()
+    let log: (ours: Int32, theirs: Int32)
+    do throws(NodeError) { log = try pair() } catch {
+      close(channel.ours)
+      close(channel.theirs)
+      throw error
     }
-    defer { close(ends[1]) }
+    defer {
+      close(channel.theirs)
+      close(log.theirs)
+    }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_adddup2(&actions, ends[1], 0)
-    posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+    posix_spawn_file_actions_adddup2(&actions, channel.theirs, 0)
+    posix_spawn_file_actions_adddup2(&actions, channel.theirs, 1)
+    posix_spawn_file_actions_adddup2(&actions, log.theirs, 2)
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -72,10 +86,19 @@ final class EnclaveExecutable: Sendable {
     var process: pid_t = 0
     let code = posix_spawn(&process, "/proc/self/fd/\(descriptor)", &actions, &attributes, &arguments, &environment)
     guard code == 0 else {
-      close(ends[0])
+      close(channel.ours)
+      close(log.ours)
       throw .enclaveDidNotStart(name: path, detail: Files.reason(code))
     }
-    return (process, ends[0])
+    return Spawned(processID: process, channel: channel.ours, log: log.ours)
+  }
+
+  private func pair() throws(NodeError) -> (ours: Int32, theirs: Int32) {
+    var ends: [Int32] = [-1, -1]
+    guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+      throw .file(path: path, detail: Files.reason(errno))
+    }
+    return (ends[0], ends[1])
   }
 }
 
@@ -95,9 +118,14 @@ final class EnclaveProcess: Sendable {
   static let reportSeconds = 30
   static let stopSeconds = 5
 
-  init(_ executable: EnclaveExecutable, name: String) throws(NodeError) {
-    (processID, channel) = try executable.spawn()
+  /// - Parameter log: takes what it says on standard error, line by line.
+  init(
+    _ executable: EnclaveExecutable, name: String, log: @escaping @Sendable (String) -> Void
+  ) throws(NodeError) {
+    let spawned = try executable.spawn()
+    (processID, channel) = (spawned.processID, spawned.channel)
     queue = DispatchQueue(label: "ajit.enclave.\(name)")
+    LineReader.start(on: spawned.log, log)
   }
 
   deinit { close(channel) }

@@ -111,7 +111,10 @@ actor EnclaveSupervisor: Service {
       endpoint: setting.sockets.enclave(number).description, nodeEndpoint: setting.sockets.bus.description,
       edges: setting.edges, applicationPort: ports.application, networkPort: ports.network)
     defer { wipe(&launch.sealingKey) }
-    let process = try EnclaveProcess(setting.executable, name: enclave.name)
+    let logger = setting.logger
+    let process = try EnclaveProcess(setting.executable, name: enclave.name) { line in
+      logger.warning("\(line)", metadata: ["enclave": "\(enclave.name)"])
+    }
     switch await process.launch(launch) {
     case .success(.ready(let identity, let networkPort)):
       try boots.reportArrived()
@@ -182,7 +185,8 @@ actor EnclaveSupervisor: Service {
   private func restart(_ number: Int, _ status: ExitStatus) async throws(NodeError) {
     let enclave = enclaves[number]
     setting.logger.warning(
-      "enclave stopped", metadata: ["enclave": "\(enclave.name)", "status": "\(status)", "launch": "\(enclave.bootCount)"])
+      "enclave stopped",
+      metadata: ["enclave": "\(enclave.name)", "status": "\(status)", "launch": "\(enclave.bootCount)"])
     guard enclave.restarts < Self.maximumRestarts else {
       throw .enclaveKeepsStopping(name: enclave.name, restarts: enclave.restarts)
     }

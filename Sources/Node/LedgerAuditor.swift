@@ -10,12 +10,16 @@ import Wire
 actor LedgerAuditor: Service {
   private static let address = ActorAddress(.client, "auditor")
   private static let requestDeadline = Span.seconds(5)
+  /// Ended activations whose record is kept, give or take half: the oldest are forgotten.
+  static let rememberedActivations = 131_072
 
   private let bus: Bus
   private let validators: [ActorAddress]
   private var verifier: LedgerVerifier
   private var segments: Verifier
   private var ended: [ActivationID: ActivationRecord] = [:]
+  /// In order of ending.
+  private var endedOrder: [ActivationID] = []
   private(set) var discrepancy: String?
   private var source = 0
 
@@ -72,12 +76,20 @@ actor LedgerAuditor: Service {
     }
   }
 
+  private func remember(_ record: ActivationRecord) {
+    ended[record.id] = record
+    endedOrder.append(record.id)
+    guard endedOrder.count > Self.rememberedActivations else { return }
+    for id in endedOrder.prefix(Self.rememberedActivations / 2) { ended[id] = nil }
+    endedOrder.removeFirst(Self.rememberedActivations / 2)
+  }
+
   /// - Returns: false when there was nothing new.
   private func take(_ segments: [LedgerSegment]) -> Bool {
     let before = height
     for block in segments.flatMap(\.blocks) where block.header.height == height + 1 {
       do throws(LedgerDiscrepancy) {
-        for archived in try verifier.check(block).archived { ended[archived.record.id] = archived.record }
+        for archived in try verifier.check(block).archived { remember(archived.record) }
       } catch {
         discrepancy = "block \(error.height): \(error.difference)"
         changed()

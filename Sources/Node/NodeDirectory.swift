@@ -92,6 +92,10 @@ struct NodeDirectory: Sendable {
     try Files.create("\(path)/\(Name.executable)", Array("\(executable.hexadecimal)\n".utf8))
     try Files.makeDirectory("\(path)/\(Name.enclaves)")
     for enclave in topology.customers.flatMap(\.enclaves) {
+      // Legal names on the bus, and not on a disk.
+      guard enclave.name != ".", enclave.name != ".." else {
+        throw .impossible(detail: "an enclave cannot be named '\(enclave.name)'")
+      }
       try Files.makeDirectory("\(path)/\(Name.enclaves)/\(enclave.name)")
     }
     for role in ActorAddress.Role.allCases where role.hasStores {

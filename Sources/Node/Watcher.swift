@@ -71,7 +71,11 @@ final class Watcher: Sendable {
       return state.counts
     }
     for key in counts.keys.sorted() {
-      logger.debug("counted", metadata: ["actor": "\(key.actor)", "what": "\(key.name)", "times": "\(counts[key] ?? 0)"])
+      // What was refused came from somebody who should not have sent it; the rest is housekeeping.
+      let level: Logger.Level = key.name.hasPrefix("refused.") ? .warning : .debug
+      logger.log(
+        level: level, "counted",
+        metadata: ["actor": "\(key.actor)", "what": "\(key.name)", "times": "\(counts[key] ?? 0)"])
     }
   }
 

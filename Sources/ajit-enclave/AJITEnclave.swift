@@ -23,6 +23,8 @@ struct AJITEnclave {
 
   static func main() async {
     nameProcess()
+    // A launcher that is gone is told nothing more; that must not be what ends us in the middle of a turn.
+    signal(SIGPIPE, SIG_IGN)
     let launch: EnclaveLaunch
     do {
       launch = try EnclaveLaunch(decoding: LaunchChannel.receive(maximum: EnclaveLaunch.maximumBytes, on: input))
