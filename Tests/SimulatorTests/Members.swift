@@ -104,13 +104,19 @@ struct Members {
   }
 
   /// Runs until every member that is up has every transfer.
+  /// - Parameters:
+  ///   - remembers: false for members that are made anew without their records, which no honest one is.
+  ///   - wrap: what takes a member's place.
   func run(
     seed: UInt64, conditions: NetworkConditions = .calm, faults: [Fault] = [], timeLimit: Span = .seconds(120),
+    remembers: Bool = true,
     wrap: @escaping (ValidatorCore) -> any RoleCore = { $0 }
   ) -> Outcome {
     let seats = validators.indices.map { index in
       let configuration = ValidatorCore.Configuration(genesis: genesis, member: MemberIndex(index), key: keys[index])
-      return ActorSeat(validators[index]) { _, records in wrap(try ValidatorCore(configuration, recovering: records)) }
+      return ActorSeat(validators[index]) { _, records in
+        wrap(try ValidatorCore(configuration, recovering: remembers ? records : []))
+      }
     }
     let payer = ActorSeat(ActorAddress(.client, "payer")) { [transfers, validators] _, _ in
       PayerCore(transfers: transfers, validators: validators, interval: .milliseconds(100))

@@ -31,6 +31,17 @@ import Testing
     #expect(first.traceHash != other.traceHash)
   }
 
+  /// R1. Swift seeds its hashing per process: a core that iterates a Set or Dictionary for what it says shows here.
+  @Test(arguments: names) func historyIsTheSameInAnotherProcess(name: String) async throws {
+    let here = try Simulation(topology: Topologies.quiet(name), seed: 4, conditions: .lossy).run()
+    let other = try await #require(processExitsWith: .success, observing: [\.standardOutputContent]) { [name] in
+      let there = try Simulation(topology: Topologies.quiet(name), seed: 4, conditions: .lossy).run()
+      print("\(there.traceHash) after \(there.events) events")
+    }
+    let output = String(decoding: other.standardOutputContent, as: UTF8.self)
+    #expect(output.contains("\(here.traceHash) after \(here.events) events"))
+  }
+
   @Test func anUnknownActorCannotFail() throws {
     let topology = try Topologies.shipped("remote-surgery")
     let fault = Fault.crash(ActorAddress(.edge, "nowhere"), at: .seconds(1), down: .seconds(1))
