@@ -13,7 +13,7 @@ struct Ajit: AsyncParsableCommand {
         ajit ledger activations --data .ajit/remote-surgery
 
       Exit status (sysexits.h where one fits):
-      \(ExitStatus.documentation)
+      \(CommandStatus.documentation)
       """,
     subcommands: [
       ValidateCommand.self, UpCommand.self, SimulateCommand.self, StatusCommand.self, KeysCommand.self,

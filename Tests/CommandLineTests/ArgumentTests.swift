@@ -30,7 +30,7 @@ struct ArgumentTests {
     #expect {
       _ = try Ajit.parseAsRoot(arguments)
     } throws: { error in
-      Ajit.exitCode(for: error).rawValue == ExitStatus.usage.rawValue
+      Ajit.exitCode(for: error).rawValue == CommandStatus.usage.rawValue
     }
   }
 

@@ -49,7 +49,7 @@ struct LedgerVerifyTests {
       }
     }
     let outcome = try Program.run("ledger", "verify", "--data", fixture.folder.path)
-    #expect(outcome.status == ExitStatus.badData.rawValue)
+    #expect(outcome.status == CommandStatus.badData.rawValue)
     #expect(outcome.errorLines.count == 1)
     #expect(outcome.errors.hasPrefix("ajit: charlie, height 3: "))
     #expect(outcome.output.contains("the ledger does NOT hold"))
@@ -87,7 +87,7 @@ struct LedgerVerifyTests {
       try fixture.store(member) { height, bytes in member == "bravo" && height == 2 ? nil : bytes }
     }
     let outcome = try Program.run("ledger", "verify", "--data", fixture.folder.path)
-    #expect(outcome.status == ExitStatus.badData.rawValue)
+    #expect(outcome.status == CommandStatus.badData.rawValue)
     #expect(outcome.errors.contains("bravo, height 2: the block is missing"))
     #expect(outcome.errors.contains("delta: "))
   }
@@ -100,6 +100,6 @@ struct LedgerVerifyTests {
     bytes[5] ^= 1  // in the salt
     try bytes.write(to: url)
     let outcome = try Program.run("ledger", "verify", "--data", fixture.folder.path)
-    #expect(outcome.status == ExitStatus.badData.rawValue)
+    #expect(outcome.status == CommandStatus.badData.rawValue)
   }
 }

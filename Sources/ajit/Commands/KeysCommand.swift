@@ -47,13 +47,13 @@ struct KeysShow: AsyncParsableCommand {
     try await reporting {
       let consortium = try location.consortium
       let keys = KeyFiles(consortium.topology, directory: consortium.keyDirectory)
-      var status = ExitStatus.asExpected
+      var status = CommandStatus.asExpected
       var table = Table([.init("role"), .init("owner"), .init("public key", .right), .init("file")])
       for name in keys.names {
         var line = Line(role: name.role.rawValue, owner: name.owner, file: keys.path(name))
         do throws(NodeError) { line.publicKey = try keys.publicKey(name).hexadecimal } catch {
           line.problem = error.description
-          if status == .asExpected { status = ExitStatus(error) }
+          if status == .asExpected { status = CommandStatus(error) }
         }
         if json { try JSONLine.print(line) }
         if !json, let problem = line.problem { Terminal.printError(problem) }

@@ -16,14 +16,14 @@ struct ValidateCommand: AsyncParsableCommand {
   func run() async throws {
     try await reporting {
       // Every file gets its turn; the first thing wrong decides the status.
-      var status = ExitStatus.asExpected
+      var status = CommandStatus.asExpected
       for path in files {
         do {
           let (topology, _) = try Files.topology(path)
           Terminal.write("\(path): ok: \(Self.summary(topology))\n")
         } catch {
           report(error)
-          if status == .asExpected { status = ExitStatus(error) }
+          if status == .asExpected { status = CommandStatus(error) }
         }
       }
       return status

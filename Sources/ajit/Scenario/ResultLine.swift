@@ -113,10 +113,9 @@ extension ResultLine.Activation {
   private static func verdicts(_ activation: ScenarioReport.Activation) -> [ResultLine.Verdicts] {
     guard let result = activation.result, let contract = activation.contract else { return [] }
     return zip(contract.rules, result.rules).map { rule, counters in
-      let remark = activation.remark(on: rule, counters)
-      return ResultLine.Verdicts(
+      ResultLine.Verdicts(
         rule: rule.name, met: counters.met, violated: counters.violated, inconclusive: counters.inconclusive,
-        contested: counters.contested, remark: remark.isEmpty ? nil : remark)
+        contested: counters.contested, remark: activation.remark(on: rule, counters))
     }
   }
 }

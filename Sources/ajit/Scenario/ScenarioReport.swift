@@ -57,7 +57,7 @@ struct ScenarioReport {
   /// Every activation ended as the topology expects.
   var isAsExpected: Bool { activations.allSatisfy(\.differences.isEmpty) }
 
-  var status: ExitStatus { isSettled && isConserved && problems.isEmpty && isAsExpected ? .asExpected : .notAsExpected }
+  var status: CommandStatus { isSettled && isConserved && problems.isEmpty && isAsExpected ? .asExpected : .notAsExpected }
 
   /// Everything that is not as it should be, as sentences.
   var complaints: [String] {
@@ -87,12 +87,14 @@ extension ScenarioReport.Activation {
   }
 
   /// Why a rule could not be judged, as far as the plan tells.
-  func remark(on rule: Topology.NamedRule, _ counters: RuleCounters) -> String {
-    guard counters.inconclusive > 0 else { return "" }
-    guard let planned = plannedSamples(rule.rule), planned < rule.rule.minimumSamples else {
-      return "too few samples (fewer than \(rule.rule.minimumSamples)), or none"
+  func remark(on rule: Topology.NamedRule, _ counters: RuleCounters) -> String? {
+    guard counters.inconclusive > 0 else { return nil }
+    let needed = rule.rule.minimumSamples
+    guard let planned = plannedSamples(rule.rule), planned < needed else {
+      return "INCONCLUSIVE \(counters.inconclusive)×: too few samples were counted (it needs \(needed)), or one side"
+        + " could not measure"
     }
-    return "too few samples: about \(planned), needs \(rule.rule.minimumSamples)"
+    return "INCONCLUSIVE: too few samples: it needs \(needed), and about \(planned) were sent"
   }
 
   /// What the application sends in one window of a rule; nil where samples are not its packets.

@@ -46,23 +46,25 @@ struct ScenarioTables {
       let ordered = milestones.requestedAt
       func since(_ instant: Instant?) -> Table.Cell {
         guard let instant, let ordered else { return "–" }
-        return "+\(Wording.clock(instant - ordered)) s"
+        return "+\(Wording.clock(instant - ordered))"
       }
       table.add([
         Table.Cell(activation.label), state(activation),
         Table.Cell(result?.statusInfo?.name ?? "–"),
-        Table.Cell(ordered.map { "\(Wording.clock($0 - report.origin)) s" } ?? "–"),
+        Table.Cell(ordered.map { Wording.clock($0 - report.origin) } ?? "–"),
         milestones.startAt == nil ? "–" : since(milestones.answeredAt), since(milestones.startAt),
         since(milestones.endedAt),
       ])
     }
-    return table.lines(width: terminal.tableWidth, terminal)
+    let legend = "times in seconds: ordered since the network began, the others since the order"
+    return table.lines(width: terminal.tableWidth, terminal) + [terminal.styled(legend, .dim)]
   }
 
+  /// How it was settled is said when it is not the usual way.
   private func state(_ activation: ScenarioReport.Activation) -> Table.Cell {
     switch activation.end {
     case .ended(let result):
-      let kind = result.settlement.map { " \($0.name.lowercased())" } ?? ""
+      let kind = result.settlement.flatMap { $0 == .agreed ? nil : " \($0.name.lowercased())" } ?? ""
       return Table.Cell(result.state.name + kind, Wording.style(result.state))
     case .refused(let reason): return Table.Cell("refused: \(reason)", .red)
     case .underWay(let phase): return Table.Cell(phase, .cyan)
@@ -87,23 +89,43 @@ struct ScenarioTables {
     return table.lines(width: terminal.tableWidth, terminal)
   }
 
+  /// Epochs by outcome, then every rule's verdicts, then why some could not be given.
   private func verdicts(of activation: ScenarioReport.Activation) -> [String] {
     guard let result = activation.result, !result.rules.isEmpty, let contract = activation.contract else { return [] }
-    var table = Table([
-      .init("verdicts of \(activation.label)"), .init("MET", .right), .init("VIOLATED", .right),
-      .init("INCONCLUSIVE", .right), .init("CONTESTED", .right), .init(""),
-    ])
-    func cell(_ count: UInt64, _ verdict: Verdict) -> Table.Cell {
-      Table.Cell(count, count == 0 ? .dim : Wording.style(verdict))
+    let epochs = result.epochs
+    let hasNotServed = epochs.notServed > 0
+    var table = Table(
+      [
+        .init(activation.label), .init("MET", .right), .init("VIOLATED", .right), .init("INCONCLUSIVE", .right),
+        .init("CONTESTED", .right),
+      ] + (hasNotServed ? [.init("NOT_SERVED", .right)] : []))
+    func cells(_ met: UInt64, _ violated: UInt64, _ inconclusive: UInt64, _ contested: UInt64) -> [Table.Cell] {
+      [(met, Verdict.met), (violated, .violated), (inconclusive, .inconclusive), (contested, .contested)].map {
+        Table.Cell($0.0, $0.0 == 0 ? .dim : Wording.style($0.1))
+      }
     }
+    table.add(
+      [Table.Cell("epochs", .bold)]
+        + cells(epochs.met, epochs.violated, epochs.inconclusive, epochs.contested)
+        + (hasNotServed ? [Table.Cell(epochs.notServed, .yellow)] : []))
+    var remarks: [(text: String, rules: [String])] = []
     for (rule, counters) in zip(contract.rules, result.rules) {
-      table.add([
-        Table.Cell(rule.name), cell(counters.met, .met), cell(counters.violated, .violated),
-        cell(counters.inconclusive, .inconclusive), cell(counters.contested, .contested),
-        Table.Cell(activation.remark(on: rule, counters), .yellow),
-      ])
+      table.add(
+        [Table.Cell(rule.name)]
+          + cells(counters.met, counters.violated, counters.inconclusive, counters.contested))
+      guard let text = activation.remark(on: rule, counters) else { continue }
+      if let index = remarks.firstIndex(where: { $0.text == text }) {
+        remarks[index].rules.append(rule.name)
+      } else {
+        remarks.append((text, [rule.name]))
+      }
     }
     return table.lines(width: terminal.tableWidth, terminal)
+      + remarks.flatMap { remark in
+        VisibleText.wrapped(
+          "\(remark.rules.joined(separator: ", ")): \(remark.text)", to: terminal.tableWidth
+        ).map { terminal.styled($0, .yellow) }
+      }
   }
 
   private func counterOffer(_ activation: ScenarioReport.Activation) -> String? {

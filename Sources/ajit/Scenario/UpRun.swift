@@ -29,7 +29,7 @@ struct UpRun {
   /// Between two frames of the live table.
   private static let frameInterval = Duration.milliseconds(200)
 
-  func go(stoppingWhen condition: StopCondition) async throws -> ExitStatus {
+  func go(stoppingWhen condition: StopCondition) async throws -> CommandStatus {
     let screen = ScenarioScreen(
       topology, mode: .init(json: isJSON, terminal), terminal: terminal, start: WallClock.now())
     let logging = Task {
@@ -150,7 +150,7 @@ struct UpRun {
 
   private func finish(
     _ ending: Ending, _ report: ScenarioReport, _ condition: StopCondition
-  ) throws -> ExitStatus {
+  ) throws -> CommandStatus {
     var report = report
     let goesOn = ending == .interrupted || condition == .told
     report.isPartial = goesOn && !report.isSettled

@@ -4,7 +4,7 @@ import Storage
 import Topology
 
 /// What the process tells its caller. One place for the whole mapping from errors to numbers.
-enum ExitStatus: Int32, CaseIterable {
+enum CommandStatus: Int32, CaseIterable {
   case asExpected = 0
   case notAsExpected = 2
   case usage = 64
@@ -55,7 +55,7 @@ enum ExitStatus: Int32, CaseIterable {
       }
   }
 
-  private static func of(_ error: NodeError) -> ExitStatus {
+  private static func of(_ error: NodeError) -> CommandStatus {
     switch error {
     case .storage(let error): of(error)
     case .file: .inputOutput
@@ -68,7 +68,7 @@ enum ExitStatus: Int32, CaseIterable {
     }
   }
 
-  private static func of(_ error: StorageError) -> ExitStatus {
+  private static func of(_ error: StorageError) -> CommandStatus {
     switch error {
     case .locked: .locked
     case .newerFormat, .notADataDirectory, .corrupt, .substrateChanged: .badData
@@ -82,10 +82,10 @@ enum ExitStatus: Int32, CaseIterable {
 
 /// Why a command itself gave up. The text is one line: what, where, and what to do.
 struct CommandFailure: Error, CustomStringConvertible {
-  let status: ExitStatus
+  let status: CommandStatus
   let description: String
 
-  init(_ status: ExitStatus, _ description: String) {
+  init(_ status: CommandStatus, _ description: String) {
     self.status = status
     self.description = description
   }
@@ -93,13 +93,13 @@ struct CommandFailure: Error, CustomStringConvertible {
 
 extension AsyncParsableCommand {
   /// Runs a command's work; an error becomes one line on stderr and the status that fits it.
-  func reporting(_ work: () async throws -> ExitStatus) async throws {
-    let status: ExitStatus
+  func reporting(_ work: () async throws -> CommandStatus) async throws {
+    let status: CommandStatus
     do {
       status = try await work()
     } catch {
       report(error)
-      status = ExitStatus(error)
+      status = CommandStatus(error)
     }
     if status != .asExpected { throw ExitCode(status.rawValue) }
   }
