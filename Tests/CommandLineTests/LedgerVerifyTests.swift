@@ -62,12 +62,13 @@ struct LedgerVerifyTests {
     let honest = fixture.segments
     let damaged = try #require(honest.first { $0.blocks[0].header.height == height }).encoded
     var undetected: [Int] = []
+    var start = try LedgerAuditor(genesis: fixture.genesis)
+    if !isFirst { #expect(examine(honest, &start).problem == nil) }
     // Every 7th byte: coprime to all field lengths, and each flip costs its signatures.
     for position in stride(from: 0, to: damaged.count, by: 7) {
       var bytes = damaged
       bytes[position] ^= 0x10
-      var auditor = try LedgerAuditor(genesis: fixture.genesis)
-      if !isFirst { #expect(examine(honest, &auditor).problem == nil) }
+      var auditor = start
       guard let segment = try? LedgerSegment(decoding: bytes) else { continue }
       let copy = honest.map { $0.blocks[0].header.height == height ? segment : $0 }
       if examine(copy, &auditor).problem == nil { undetected.append(position) }

@@ -61,10 +61,10 @@ extension News {
   func lines(elapsed: Span, _ terminal: Terminal) -> [String] {
     let clock = Wording.clock(elapsed)
     let padded = String(repeating: " ", count: max(0, Self.clockWidth - clock.count)) + clock
-    let indent = padded.count + 2
-    return VisibleText.wrapped(text, to: terminal.tableWidth - indent - Self.continuationIndent).enumerated().map { index, line in
-      let margin = index == 0 ? terminal.styled(padded, .dim) + "  " : String(repeating: " ", count: indent + Self.continuationIndent)
-      return margin + terminal.styled(line, style)
+    let first = terminal.styled(padded, .dim) + "  "
+    let others = String(repeating: " ", count: padded.count + 2 + Self.continuationIndent)
+    return VisibleText.wrapped(text, to: terminal.tableWidth - others.count).enumerated().map { index, line in
+      (index == 0 ? first : others) + terminal.styled(line, style)
     }
   }
 }

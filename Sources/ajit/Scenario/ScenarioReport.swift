@@ -57,7 +57,9 @@ struct ScenarioReport {
   /// Every activation ended as the topology expects.
   var isAsExpected: Bool { activations.allSatisfy(\.differences.isEmpty) }
 
-  var status: CommandStatus { isSettled && isConserved && problems.isEmpty && isAsExpected ? .asExpected : .notAsExpected }
+  var status: CommandStatus {
+    isSettled && isConserved && problems.isEmpty && isAsExpected ? .asExpected : .notAsExpected
+  }
 
   /// Everything that is not as it should be, as sentences.
   var complaints: [String] {
