@@ -14,12 +14,12 @@ import Testing
     #expect(result.membersAgree && result.money?.escrows == 0 && result.money?.bonds == 0)
   }
 
-  /// Lost messages cost time, so who comes first and how many epochs are served may change. That everything ends, that
-  /// nobody is punished for the network, and where the money is, may not.
+  /// Lost messages cost time, so who comes first and how many epochs are served may change, and an operator whose own
+  /// order to its edge is late answers for it. That everything ends and where the money is may not change.
   @Test(arguments: names, 1...4 as ClosedRange<UInt64>) func lossy(name: String, seed: UInt64) throws {
     let result = try Simulation(topology: Topologies.shipped(name), seed: seed, conditions: .lossy).run()
     #expect(result.defects == [])
-    expectOnlyTheGuiltyPay(result)
+    expectOnlyTheGuiltyPay(result, operatorIsGuilty: true)
   }
 
   @Test func oneSeedIsOneHistory() throws {
