@@ -74,9 +74,12 @@ extension EnclaveCore {
     forgetOldest(&turn)
   }
 
-  /// Waits longer after each failure, never longer than ``longestRetry``: an edge that is down is not hammered.
-  private func pause(_ failures: UInt64) -> Span {
-    min(Self.firstRetry * (1 << Int64(min(failures, 10))), Self.longestRetry)
+  /// Waits longer after each failure, never longer than ``longestRetry``, so that an edge that is down is not hammered,
+  /// and never longer than a quarter of an epoch: an edge that comes to know of the activation late, or comes back, must
+  /// not wait for its enclave on top.
+  private func pause(_ session: Session) -> Span {
+    let longest = min(Self.longestRetry, max(Self.firstRetry, session.parties.terms.metering.epoch / 4))
+    return min(Self.firstRetry * (1 << Int64(min(session.failures, 10))), longest)
   }
 
   private mutating func retryLater(_ slot: UInt64, _ turn: inout Turn) {
@@ -86,7 +89,7 @@ extension EnclaveCore {
       return over(slot, &turn)
     }
     sessions[slot]?.failures += 1
-    turn.add(.setTimer(TimerID(Purpose.retry, slot), at: turn.now + pause(session.failures)))
+    turn.add(.setTimer(TimerID(Purpose.retry, slot), at: turn.now + pause(session)))
   }
 
   private mutating func flowOpened(_ slot: UInt64, _ message: Message, _ turn: inout Turn) {
