@@ -83,7 +83,8 @@ public enum Event: Sendable {
 }
 
 /// What a core wants done, in this order. The order is a promise: everything persisted before a message in the list
-/// is durable before that message leaves. A persist that fails stops the node.
+/// is durable before that message leaves. The records of one list are one commit: a crash leaves all of them or none.
+/// A persist that fails stops the node.
 public enum Effect: Sendable {
   case persist(Record)
   /// Read own durable records back: those of the stream with keys from `from` on, at most `limit`. For what is too

@@ -9,11 +9,19 @@ extension World {
     guard actors[actor].condition == .alive else { return }
     trace.add(event, content: content, to: actor, at: now)
     guard let effects = actors[actor].core?.handle(event, at: now) else { return }
-    for effect in effects {
+    for (position, effect) in effects.enumerated() {
       inspector(now, actors[actor].address, effect, actors[actor].disk)
       perform(effect, by: actor)
-      // A crash or a halt cuts the turn.
-      guard actors[actor].condition == .alive else { return }
+      if actors[actor].condition != .alive { return commitRest(effects[(position + 1)...], of: actor) }
+    }
+  }
+
+  /// A crash or a halt cuts the turn, but not its commit: a host makes all records of a turn durable at once, and only
+  /// then lets anything leave.
+  private func commitRest(_ effects: ArraySlice<Effect>, of actor: Int) {
+    for case .persist(let record) in effects {
+      actors[actor].disk.apply(record)
+      actors[actor].persists += 1
     }
   }
 

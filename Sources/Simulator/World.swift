@@ -6,9 +6,10 @@ import Signing
 /// their effects. What happens next is the earliest event in one queue; chance is one generator; nothing here looks at
 /// a clock, so a seed and the code are one history, in any build and any process.
 ///
-/// One event is one turn: the core answers with effects, and they are carried out in order, a record being durable
-/// before what stands after it leaves. A crash after a record cuts the turn there. A real host gathers events into
-/// larger turns with one commit; whatever it does is one of the orders this world allows.
+/// One event is one turn: the core answers with effects, and they are carried out in order. The records of a turn are
+/// one commit, which a crash leaves whole or undone; what is cut off is what should have left after it. Checkers see
+/// the disk as the order of the effects promises it. A real host gathers events into larger turns; whatever it does is
+/// one of the histories this world allows.
 public final class World {
   /// How a run ended.
   public enum Ending: Hashable, Sendable {

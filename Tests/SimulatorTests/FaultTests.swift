@@ -67,6 +67,27 @@ import Testing
     #expect(core.timers.isEmpty)
   }
 
+  @Test func aTurnsRecordsAreOneCommit() throws {
+    let asked = Effect.request(RequestID(1), to: ActorAddress(.edge, "nobody"), .getStatus, deadline: .seconds(1))
+    let world = World(
+      faults: [.crashAfterPersist(Self.someone, count: 1, down: .seconds(1))],
+      [
+        ActorSeat(Self.someone) { life, records in
+          ScriptCore(Self.someone, life: life, recovering: records) { life in
+            guard life == 1 else { return [] }
+            return [
+              .persist(.put(stream: 1, key: 1, bytes: [])), asked, .persist(.put(stream: 1, key: 2, bytes: [])),
+            ]
+          }
+        }
+      ])
+    #expect(world.run(timeLimit: .seconds(10), eventLimit: 100) == .quiet)
+    let core = try #require(world.core(Self.someone) as? ScriptCore)
+    // Both records, and not the question between them.
+    #expect(core.recovered.map(\.key) == [1, 2])
+    #expect(core.errors.isEmpty)
+  }
+
   @Test func oneThatCannotBeMadeFromItsRecordsHalts() {
     struct Damaged: Error {}
     let world = World(
