@@ -107,7 +107,7 @@ extension Deployment {
       let configuration = RegulatorCore.Configuration(
         name: regulator.name, genesis: genesis, validators: validators(preferring: regulator.name))
       return ActorPlan(ActorAddress(.regulator, regulator.name), store: .records) {
-        RegulatorCore(configuration, recovering: $0)
+        try RegulatorCore(configuration, recovering: $0)
       }
     }
   }
@@ -116,7 +116,9 @@ extension Deployment {
     try topology.operators.flatMap { networkOperator in
       try networkOperator.edges.map { edge in
         let name = KeyName(.edge, edge.name)
-        guard let ports = inputs.edgePorts[edge.name] else { throw MissingInput(description: "ports of edge \(edge.name)") }
+        guard let ports = inputs.edgePorts[edge.name] else {
+          throw MissingInput(description: "ports of edge \(edge.name)")
+        }
         let configuration = EdgeCore.Configuration(
           name: edge.name, network: genesis.networkID, controller: ActorAddress(.controller, networkOperator.name),
           key: try inputs.keyring.signingKey(name), agreementKey: try inputs.keyring.agreementKey(name),
@@ -151,7 +153,7 @@ extension Deployment {
   private func contractActors() -> [ActorPlan] {
     contracts.map { reference, terms in
       let configuration = ContractCore.Configuration(
-        genesis: genesis, terms: terms, validator: ActorAddress(.validator, reference.operatorName),
+        genesis: genesis, terms: terms, validators: validators(preferring: reference.operatorName),
         owner: ActorAddress(.controller, reference.operatorName))
       return ActorPlan(.contract(terms.id), store: .none) { _ in ContractCore(configuration) }
     }

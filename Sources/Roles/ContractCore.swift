@@ -3,50 +3,60 @@ import Messages
 import Signing
 
 /// One JIT contract as an actor, `contract/<id>`: anyone may read its terms, a quote and its history, and activate
-/// it (§3.1). It holds no money and decides nothing; the ledger does. It passes orders on to its operator's validator
-/// and tells its owner, the operator's controller, when one is FINAL.
+/// it (§3.1). It holds no money and decides nothing; the ledger does. It passes orders on to a member, its operator's
+/// first, and tells its owner, the operator's controller, when one is FINAL. Nothing depends on its telling: the
+/// controller reads the same ledger.
 public struct ContractCore: RoleCore {
   public struct Configuration: Sendable {
     public var genesis: Genesis
     public var terms: ContractTerms
-    public var validator: ActorAddress
+    /// Members to follow and to submit to, its operator's first.
+    public var validators: [ActorAddress]
     public var owner: ActorAddress
 
-    public init(genesis: Genesis, terms: ContractTerms, validator: ActorAddress, owner: ActorAddress) {
+    public init(genesis: Genesis, terms: ContractTerms, validators: [ActorAddress], owner: ActorAddress) {
       self.genesis = genesis
       self.terms = terms
-      self.validator = validator
+      self.validators = validators
       self.owner = owner
     }
   }
 
   /// Activations in the history an actor keeps; the ledger keeps them all.
   public static let historyLimit = 4096
-  /// How long an activation may take to be accepted by the validator.
-  static let submitDeadline = Span.seconds(5)
-  static let notifyDeadline = Span.seconds(5)
+  /// How long an activation may take to be accepted by the member: less than the customer waits.
+  static let submitDeadline = Span.milliseconds(800)
+  /// Customers waiting at once; more are refused.
+  static let maximumSubmissions = 4096
+  static let notifyDeadline = Span.seconds(2)
   static let renotify: UInt16 = 2
+  /// Orders the owner may still have to be told of; of more the oldest are left to what it reads itself.
+  static let maximumUnacknowledged = 4096
 
   private let configuration: Configuration
   public let address: ActorAddress
   private var follower: LedgerFollower
   private var numbers = RequestNumbers()
+  private var members: MemberRotation
   private var status: ContractStatus?
   /// Final states by order of their ending, oldest first; live activations by id.
   private var ended: [ActivationChange] = []
   private var live: [ActivationID: ActivationChange] = [:]
-  /// Customers waiting for the validator's answer.
-  private var submissions: [RequestID: ReplyToken] = [:]
-  /// Orders the owner has not acknowledged yet.
+  /// Customers waiting for a member's answer.
+  private var submissions: [RequestID: (asker: ReplyToken, member: ActorAddress)] = [:]
+  /// Orders the owner has not acknowledged yet, oldest first from `nextToTell` on; those that ended are passed over.
   private var unacknowledged: [ActivationID] = []
+  private var nextToTell = 0
   private var notifying: RequestID?
+  private var notifyBackoff = Backoff()
 
   public var subscriptions: [Subscription] { follower.subscriptions }
 
   public init(_ configuration: Configuration) {
     self.configuration = configuration
     address = .contract(configuration.terms.id)
-    follower = LedgerFollower(genesis: configuration.genesis, sources: [configuration.validator])
+    follower = LedgerFollower(genesis: configuration.genesis, sources: configuration.validators)
+    members = MemberRotation(configuration.validators)
   }
 
   public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
@@ -86,7 +96,8 @@ public struct ContractCore: RoleCore {
             StatusItem("live", live.count), StatusItem("ended", ended.count),
           ])))
     default:
-      turn.add(.refuse(token, RemoteError(.unimplemented, "a contract answers terms, quote, history, activate, status")))
+      let text = "a contract answers terms, quote, history, activate, status"
+      turn.add(.refuse(token, RemoteError(.unimplemented, text)))
     }
   }
 
@@ -108,9 +119,14 @@ public struct ContractCore: RoleCore {
       turn.add(.refuse(token, RemoteError(.invalidArgument, "not an activation of this contract")))
       return
     }
+    guard submissions.count < Self.maximumSubmissions else {
+      turn.add(.refuse(token, RemoteError(.tooManyRequests, "\(Self.maximumSubmissions) orders are under way")))
+      return
+    }
     let id = numbers.next()
-    submissions[id] = token
-    turn.add(.request(id, to: configuration.validator, .submit(transaction), deadline: Self.submitDeadline))
+    let member = members.member()
+    submissions[id] = (token, member)
+    turn.add(.request(id, to: member, .submit(transaction), deadline: Self.submitDeadline))
   }
 
   private mutating func response(
@@ -118,18 +134,21 @@ public struct ContractCore: RoleCore {
   ) {
     if let blocks = follower.response(id, result, &turn, &numbers) {
       take(blocks, &turn)
-    } else if let token = submissions.removeValue(forKey: id) {
+    } else if let (asker, member) = submissions.removeValue(forKey: id) {
       switch result {
-      case .success(let message): turn.add(.reply(token, message.value))
-      case .failure(let error): turn.add(.refuse(token, error))
+      case .success(let message): turn.add(.reply(asker, message.value))
+      case .failure(let error):
+        if error.isOfThisReceiver { members.failed(member) }
+        turn.add(.refuse(asker, error))
       }
     } else if id == notifying {
       notifying = nil
       switch result {
       case .success:
-        unacknowledged.removeFirst()
+        notifyBackoff.succeeded()
+        nextToTell += 1
         notifyOwner(&turn)
-      case .failure: turn.add(.setTimer(TimerID(Self.renotify), at: turn.now + .milliseconds(200)))
+      case .failure: turn.add(.setTimer(TimerID(Self.renotify), at: turn.now + notifyBackoff.failed()))
       }
     }
   }
@@ -145,7 +164,7 @@ public struct ContractCore: RoleCore {
           live[activation] = ActivationChange(
             activation: activation, state: .requested, statusInfo: nil, settlement: nil, money: ActivationMoney(),
             epochs: order.epochs)
-          unacknowledged.append(activation)
+          mustTell(activation)
         case .changed(let change) where live[change.activation] != nil: changed(change)
         default: break
         }
@@ -160,17 +179,32 @@ public struct ContractCore: RoleCore {
       return
     }
     live[change.activation] = nil
-    unacknowledged.removeAll { $0 == change.activation && notifying == nil }
     ended.append(change)
     if ended.count > Self.historyLimit * 2 { ended.removeFirst(Self.historyLimit) }
   }
 
-  /// One at a time, in order, until the owner has acknowledged each.
+  /// One at a time, in order, until the owner has acknowledged each. What is read of the past is nobody's news.
   private mutating func notifyOwner(_ turn: inout Turn) {
-    guard notifying == nil, let activation = unacknowledged.first else { return }
+    guard follower.hasCaughtUp, notifying == nil else { return }
+    while nextToTell < unacknowledged.count, live[unacknowledged[nextToTell]] == nil { nextToTell += 1 }
+    guard nextToTell < unacknowledged.count else {
+      unacknowledged.removeAll(keepingCapacity: true)
+      nextToTell = 0
+      return
+    }
     let id = numbers.next()
     notifying = id
     turn.add(
-      .request(id, to: configuration.owner, .activationRequested(activation), deadline: Self.notifyDeadline))
+      .request(
+        id, to: configuration.owner, .activationRequested(unacknowledged[nextToTell]), deadline: Self.notifyDeadline))
+  }
+
+  private mutating func mustTell(_ activation: ActivationID) {
+    if unacknowledged.count - nextToTell >= Self.maximumUnacknowledged, notifying == nil { nextToTell += 1 }
+    if nextToTell >= Self.maximumUnacknowledged {
+      unacknowledged.removeFirst(nextToTell)
+      nextToTell = 0
+    }
+    unacknowledged.append(activation)
   }
 }

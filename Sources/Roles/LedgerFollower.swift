@@ -4,20 +4,35 @@ import Signing
 
 /// Follows the finalized chain through one member at a time: blocks come out once each, in order of height. A segment
 /// is verified (its certificate) before it gets here; this checks that it continues the chain already seen, so a
-/// member can withhold but never make up. When the member it follows is silent or sends something that does not fit,
-/// the next source is asked.
+/// member can withhold but never make up. A member that is silent, sends what does not fit, or says there is nothing
+/// new though another member's publication shows there is, is passed over; so is one that lets the ledger stand still.
 struct LedgerFollower: Sendable {
   static let timerPurpose: UInt16 = 1
   static let requestDeadline = Span.seconds(2)
+  /// Without a block for so many heartbeats (an idle ledger makes one each), another member is asked.
+  static let patienceHeartbeats: Int64 = 3
+
+  private enum State: Sendable {
+    /// Publications bring the next block; the timer looks whether they do.
+    case listening
+    case asking(RequestID)
+    /// The last answer was of no use; the timer asks again.
+    case pausing
+  }
 
   /// Members to follow, preferred first.
   let sources: [ActorAddress]
   private(set) var nextHeight: Height = 1
   private var lastHash: Digest
-  private var outstanding: RequestID?
+  private var state = State.listening
   private var source = 0
   private var backoff = Backoff()
-  /// False until the first answer to a request showed that nothing is missing.
+  private let patience: Span
+  /// What the timer saw last.
+  private var heightAtTimer: Height = 0
+  /// Some member's publication proves that the chain is this high.
+  private var provenHeight: Height = 0
+  /// False until an answer showed that nothing is missing.
   private(set) var hasCaughtUp = false
   /// Chain time of the last block.
   private(set) var lastTime: Instant
@@ -26,6 +41,7 @@ struct LedgerFollower: Sendable {
     self.sources = sources
     lastHash = genesis.networkID
     lastTime = genesis.time
+    patience = genesis.parameters.heartbeat * Self.patienceHeartbeats
   }
 
   var subscriptions: [Subscription] { sources.map { Subscription($0, .ledger) } }
@@ -36,64 +52,81 @@ struct LedgerFollower: Sendable {
   /// A published segment. Returns the blocks that are new and fit.
   mutating func published(_ segment: LedgerSegment, _ turn: inout Turn, _ numbers: inout RequestNumbers) -> [Block] {
     let blocks = take(segment, &turn)
-    if blocks.isEmpty, let first = segment.blocks.first, first.header.height > nextHeight { ask(&turn, &numbers) }
+    if let last = segment.blocks.last { provenHeight = max(provenHeight, last.header.height) }
+    if blocks.isEmpty, provenHeight > height, case .listening = state { ask(&turn, &numbers) }
     return blocks
   }
 
-  /// The answer to a request of this follower. Nil when the request is not its own.
+  /// The answer to a request of this follower: at most as many blocks as one answer holds, so that a long history does
+  /// not stop the role from doing anything else. Nil when the request is not its own.
   mutating func response(
     _ id: RequestID, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn,
     _ numbers: inout RequestNumbers
   ) -> [Block]? {
-    guard id == outstanding else { return nil }
-    outstanding = nil
+    guard case .asking(id) = state else { return nil }
     guard case .success(let verified) = result, case .consensus(.segments(let segments)) = verified.value else {
-      retryLater(&turn)
+      pause(&turn)
       return []
     }
     var blocks: [Block] = []
     for segment in segments { blocks += take(segment, &turn) }
-    if segments.isEmpty {
-      hasCaughtUp = true
-      backoff.succeeded()
-    } else if blocks.isEmpty {
-      retryLater(&turn)
-    } else {
+    if !blocks.isEmpty {
       backoff.succeeded()
       ask(&turn, &numbers)
+    } else if segments.allSatisfy({ ($0.blocks.last?.header.height ?? 0) <= height }), provenHeight <= height {
+      hasCaughtUp = true
+      backoff.succeeded()
+      listen(&turn)
+    } else {
+      pause(&turn)
     }
     return blocks
   }
 
-  mutating func timer(_ turn: inout Turn, _ numbers: inout RequestNumbers) { ask(&turn, &numbers) }
+  mutating func timer(_ turn: inout Turn, _ numbers: inout RequestNumbers) {
+    switch state {
+    case .asking: break
+    case .pausing: ask(&turn, &numbers)
+    case .listening where height > heightAtTimer: listen(&turn)
+    case .listening:
+      source = (source + 1) % sources.count
+      ask(&turn, &numbers)
+    }
+  }
 
   private mutating func ask(_ turn: inout Turn, _ numbers: inout RequestNumbers) {
-    guard outstanding == nil else { return }
     let id = numbers.next()
-    outstanding = id
+    state = .asking(id)
     turn.add(
       .request(
         id, to: sources[source], .consensus(.getSegments(from: nextHeight)), deadline: Self.requestDeadline))
   }
 
-  private mutating func retryLater(_ turn: inout Turn) {
+  private mutating func listen(_ turn: inout Turn) {
+    state = .listening
+    heightAtTimer = height
+    turn.add(.setTimer(TimerID(Self.timerPurpose), at: turn.now + patience))
+  }
+
+  private mutating func pause(_ turn: inout Turn) {
+    state = .pausing
     source = (source + 1) % sources.count
     turn.add(.setTimer(TimerID(Self.timerPurpose), at: turn.now + backoff.failed()))
   }
 
   private mutating func take(_ segment: LedgerSegment, _ turn: inout Turn) -> [Block] {
     var blocks: [Block] = []
+    var previous = lastHash
     for block in segment.blocks where block.header.height >= nextHeight + Height(blocks.count) {
-      guard block.header.height == nextHeight + Height(blocks.count),
-        block.header.parentHash == (blocks.last?.hash ?? lastHash)
-      else {
+      guard block.header.height == nextHeight + Height(blocks.count), block.header.parentHash == previous else {
         if block.header.height == nextHeight { turn.count("ledger.segmentRefused") }
         return []
       }
+      previous = block.hash
       blocks.append(block)
     }
     if let last = blocks.last {
-      lastHash = last.hash
+      lastHash = previous
       lastTime = last.header.time
       nextHeight = last.header.height + 1
     }

@@ -12,6 +12,9 @@ struct Mempool: Sendable {
   /// Those standing in a notarized block that is not final yet, by that block's view.
   private var inFlight: [Digest: View] = [:]
 
+  /// Where the next ``unplaced(limit:)`` begins.
+  private var cursor = 0
+
   enum Admission { case added, alreadyKnown, full }
 
   var count: Int { waiting.count }
@@ -34,14 +37,18 @@ struct Mempool: Sendable {
     }
   }
 
-  /// Forgets what is final. What stood in notarized blocks up to this view and is not final waits again.
+  /// Forgets what is final and what expired: a member that never builds a block has no other occasion. What stood in
+  /// notarized blocks up to this view and is not final waits again.
   mutating func finalized(_ segment: LedgerSegment) {
-    guard let view = segment.blocks.last?.header.view, !waiting.isEmpty else { return }
+    guard let last = segment.blocks.last?.header, !waiting.isEmpty else { return }
     for block in segment.blocks {
       for envelope in block.body.transactions { known.remove(envelope.digest) }
     }
-    waiting.removeAll { !known.contains($0.id) }
-    inFlight = inFlight.filter { $0.value > view && known.contains($0.key) }
+    waiting.removeAll { transaction in
+      if transaction.transaction.expiry <= last.height { known.remove(transaction.id) }
+      return !known.contains(transaction.id)
+    }
+    inFlight = inFlight.filter { $0.value > last.view && known.contains($0.key) }
   }
 
   /// Forgets what can never stand on this state.
@@ -54,8 +61,17 @@ struct Mempool: Sendable {
     }
   }
 
-  /// Those no notarized block carries, at most `limit`, oldest first.
-  func unplaced(limit: Int) -> [SignedTransaction] {
-    Array(waiting.lazy.filter { inFlight[$0.id] == nil }.prefix(limit))
+  /// Those no notarized block carries, at most `limit`, in order of arrival from where the last call ended: some that
+  /// no block takes do not keep the others from being passed on.
+  mutating func unplaced(limit: Int) -> [SignedTransaction] {
+    if cursor >= waiting.count { cursor = 0 }
+    var found: [SignedTransaction] = []
+    for _ in waiting.indices {
+      guard found.count < limit else { break }
+      let transaction = waiting[cursor]
+      if inFlight[transaction.id] == nil { found.append(transaction) }
+      cursor = (cursor + 1) % waiting.count
+    }
+    return found
   }
 }

@@ -27,6 +27,7 @@ public struct RegulatorCore: RoleCore {
   public let address: ActorAddress
   private var follower: LedgerFollower
   private var numbers = RequestNumbers()
+  /// As of the end of the last life; the ledger read again must contain it.
   private let checkpoint: (height: Height, hash: Digest)?
   private var lastHash: Digest
   private var blocksByLeader: [UInt64]
@@ -38,16 +39,27 @@ public struct RegulatorCore: RoleCore {
 
   public var subscriptions: [Subscription] { follower.subscriptions }
 
-  public init(_ configuration: Configuration, recovering records: [StoredRecord]) {
+  /// - Throws: ``HaltReason`` when the checkpoint cannot be read: without it this regulator is no witness.
+  public init(_ configuration: Configuration, recovering records: [StoredRecord]) throws(HaltReason) {
     self.configuration = configuration
     address = ActorAddress(.regulator, configuration.name)
     follower = LedgerFollower(genesis: configuration.genesis, sources: configuration.validators)
     lastHash = configuration.genesis.networkID
     blocksByLeader = Array(repeating: 0, count: configuration.genesis.members.count)
-    checkpoint = records.last { $0.stream == Self.checkpointStream }.flatMap { record in
-      guard var reader = try? CBORReader(record.bytes) else { return nil }
-      return try? reader.record(2) { (reader) throws(WireError) in (try reader.uint(), try reader.value(Digest.self)) }
+    do throws(WireError) {
+      checkpoint = try records.last { $0.stream == Self.checkpointStream }.map(Self.checkpoint)
+    } catch {
+      throw HaltReason("\(address): the checkpoint cannot be read (\(error)). Restore the data directory.")
     }
+  }
+
+  private static func checkpoint(_ record: StoredRecord) throws(WireError) -> (height: Height, hash: Digest) {
+    var reader = try CBORReader(record.bytes)
+    let checkpoint = try reader.record(2) { (reader) throws(WireError) in
+      (height: try reader.uint(), hash: try reader.value(Digest.self))
+    }
+    try reader.finish()
+    return checkpoint
   }
 
   public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
@@ -83,7 +95,8 @@ public struct RegulatorCore: RoleCore {
       }
       if Int(block.header.leader) < blocksByLeader.count { blocksByLeader[Int(block.header.leader)] += 1 }
       for notice in LedgerView.notices(of: block) { count(notice) }
-      if block.header.height.isMultiple(of: Self.checkpointInterval) {
+      // Read again from the start, the past must not take the place of what was witnessed last.
+      if block.header.height.isMultiple(of: Self.checkpointInterval), block.header.height > checkpoint?.height ?? 0 {
         var writer = CBORWriter()
         writer.array(2)
         writer.write(block.header.height)

@@ -58,3 +58,31 @@ struct Backoff: Sendable {
     return min(pause, Self.longest)
   }
 }
+
+/// The members a party submits to, its own operator's first. One that does not answer is passed over.
+struct MemberRotation: Sendable {
+  let members: [ActorAddress]
+  private var index = 0
+
+  init(_ members: [ActorAddress]) { self.members = members }
+
+  /// Whom to ask now.
+  /// - Parameter repeats: how often the same was sent before. Each time it goes to another member: one that takes a
+  ///   transaction and keeps it to itself costs one repetition, nothing else.
+  func member(repeats: Int = 0) -> ActorAddress { members[(index + repeats) % members.count] }
+
+  /// The member did not answer. Reported again by requests that were under way at the same time, it changes nothing.
+  mutating func failed(_ member: ActorAddress) {
+    if members[index] == member { index = (index + 1) % members.count }
+  }
+}
+
+extension RemoteError {
+  /// Somebody else may do better.
+  var isOfThisReceiver: Bool {
+    switch code {
+    case .deadlineExceeded, .unavailable, .tooManyRequests, .unimplemented: true
+    case .invalidArgument, .permissionDenied, .notFound, .failedPrecondition, .cancelled: false
+    }
+  }
+}

@@ -39,6 +39,10 @@ public struct ValidatorCore: RoleCore {
   /// Waiting transactions are passed on again this often, at most so many at a time.
   static let passOnInterval = Span.seconds(1)
   static let passOnBatch = 256
+  /// Followers' questions for old blocks at once; more are refused, and ask another member.
+  static let maximumRecalls = 64
+  /// Pieces of evidence kept. One convicts; a liar that goes on lying must not fill the disk.
+  static let maximumEvidence: UInt64 = 4096
 
   private let configuration: Configuration
   public let address: ActorAddress
@@ -138,6 +142,10 @@ public struct ValidatorCore: RoleCore {
     switch message.value {
     case .consensus(.getSegments(let height)) where !members.contains(from):
       // A follower: anybody may read the ledger.
+      guard recalls.count < Self.maximumRecalls else {
+        let text = "\(Self.maximumRecalls) others are reading old blocks"
+        return turn.add(.refuse(token, RemoteError(.tooManyRequests, text)))
+      }
       let id = numbers.next()
       recalls[id] = (from, token)
       turn.add(.recall(id, stream: Stream.segments, from: height, limit: ConsensusMessage.maximumSegments))
@@ -282,6 +290,7 @@ public struct ValidatorCore: RoleCore {
   }
 
   private mutating func keep(_ evidence: ConsensusEvidence, _ turn: inout Turn) {
+    guard evidenceCount < Self.maximumEvidence else { return turn.count("validator.evidenceNotKept") }
     turn.add(.persist(.put(stream: Stream.evidence, key: evidenceCount, bytes: evidence.encoded)))
     evidenceCount += 1
     let name = configuration.genesis.members[Int(evidence.member)].name
