@@ -4,31 +4,48 @@ import Signing
 import Slicing
 
 extension ControllerCore {
-  /// Does what an activation's stage asks for next. Called after every block and by the job's timer; doing it twice
-  /// does no harm.
+  /// Does what an activation's stage asks for next. Called when the ledger or the edge said something about it and by
+  /// its timer; doing it twice does no harm.
   mutating func advance(_ activation: ActivationID, _ turn: inout Turn) {
     guard follower.hasCaughtUp, let job = jobs[activation] else { return }
     switch job.stage {
-    case .requested: decide(activation, job, &turn)
+    case .requested:
+      guard turn.now >= job.notBefore else { return wake(activation, at: job.notBefore, &turn) }
+      decide(activation, job, &turn)
+    case .confirming(let slice, _, _) where slice.confirmationExpiry <= follower.height:
+      release(slice, &turn)
+      decideAgain(activation)
+      advance(activation, &turn)
+    case .rejecting(let transaction) where transaction.transaction.expiry <= follower.height:
+      set(.requested, of: activation)
+      advance(activation, &turn)
+    case .settling(let slice, let confirmation, let transaction)
+    where transaction.transaction.expiry <= follower.height:
+      set(.serving(slice, confirmation, edgeTold: true), of: activation)
+      advance(activation, &turn)
     case .confirming(_, _, let transaction), .rejecting(let transaction), .settling(_, _, let transaction):
-      resend(transaction, activation, &turn)
-    case .serving(_, let confirmation, edgeTold: false): orderService(activation, job, confirmation, &turn)
-    case .serving(_, let confirmation, edgeTold: true): settleIfLate(activation, job, confirmation, &turn)
+      resend(transaction, activation, job, &turn)
+    case .serving(_, let confirmation, let edgeTold): serve(activation, job, confirmation, edgeTold, &turn)
     }
   }
 
   /// The bytes that were sent are sent again until the ledger has answered: a lost message costs time, nothing else.
-  private mutating func resend(_ transaction: SignedTransaction, _ activation: ActivationID, _ turn: inout Turn) {
-    guard turn.now >= resendAt[activation, default: .zero] else { return }
-    send(transaction, &turn)
-    resendAt[activation] = turn.now + Self.resend
-    wake(activation, after: Self.resend, &turn)
+  private mutating func resend(
+    _ transaction: SignedTransaction, _ activation: ActivationID, _ job: Job, _ turn: inout Turn
+  ) {
+    if turn.now >= job.notBefore {
+      send(transaction, for: activation, repeats: job.sends, &turn)
+      jobs[activation]?.sends += 1
+      jobs[activation]?.notBefore = turn.now + Self.resend
+    }
+    wake(activation, at: jobs[activation]?.notBefore ?? turn.now, &turn)
   }
 
   // MARK: Feasibility and reservation
 
   private mutating func decide(_ activation: ActivationID, _ job: Job, _ turn: inout Turn) {
-    let startAt = max(turn.now + job.terms.deadlines.startLead + Self.confirmationMargin, job.order.earliestStart)
+    let margin = Self.confirmationMargin * (1 << Int64(min(job.attempts, Self.maximumAttempts)))
+    let startAt = max(turn.now + job.terms.deadlines.startLead + margin, job.order.earliestStart)
     guard startAt <= job.order.latestStart, job.attempts < Self.maximumAttempts else {
       return reject(activation, .policy, nil, &turn)
     }
@@ -57,7 +74,7 @@ extension ControllerCore {
         window: TimeWindow(from: startAt, to: startAt + terms.serviceSpan(epochs: job.order.epochs))))
   }
 
-  /// Hold, durably, then confirm: the persist stands before the request in the effects.
+  /// Hold, durably, then confirm: the persists stand before the request in the effects.
   private mutating func confirm(
     _ activation: ActivationID, _ plan: SlicePlan, startAt: Instant, edge: EdgePlace, _ turn: inout Turn
   ) {
@@ -75,10 +92,10 @@ extension ControllerCore {
       activation: activation, planHash: plan.hash, startAt: startAt, edge: edge.key)
     let transaction = sign(.confirmSlice(confirmation), expiry: expiry)
     turn.add(.persist(.put(stream: SliceRecord.stream, key: slice.key, bytes: slice.encoded)))
-    turn.add(.persist(.put(stream: Stream.confirmations, key: slice.key, bytes: transaction.envelope.bytes)))
+    keep(transaction, reservation: slice.key, &turn)
     turn.add(.observe(.activation(activation, .sliceFound(plan.hash))))
-    jobs[activation]?.stage = .confirming(slice, confirmation, transaction)
-    resend(transaction, activation, &turn)
+    set(.confirming(slice, confirmation, transaction), of: activation)
+    advance(activation, &turn)
   }
 
   private mutating func reject(
@@ -87,138 +104,71 @@ extension ControllerCore {
     let rejection = SliceRejection(activation: activation, reason: reason, recommended: recommended)
     let transaction = sign(.rejectSlice(rejection), expiry: follower.height + Self.confirmationLifetime)
     turn.add(.observe(.activation(activation, .sliceRejected(reason, recommended))))
-    jobs[activation]?.stage = .rejecting(transaction)
-    resend(transaction, activation, &turn)
+    set(.rejecting(transaction), of: activation)
+    advance(activation, &turn)
   }
 
-  // MARK: The edge
+  // MARK: Sending
 
-  private mutating func orderService(
-    _ activation: ActivationID, _ job: Job, _ confirmation: SliceConfirmation, _ turn: inout Turn
+  mutating func sign(_ action: Action, expiry: Height) -> SignedTransaction {
+    SignedTransaction(
+      signing: Transaction(nonce: nonces.next(), expiry: expiry, action: action), with: configuration.key,
+      network: configuration.genesis.networkID)
+  }
+
+  mutating func send(
+    _ transaction: SignedTransaction, for activation: ActivationID?, repeats: Int, _ turn: inout Turn
   ) {
-    guard let place = configuration.edges.first(where: { $0.key == confirmation.edge }) else { return }
-    guard !asked.values.contains(where: { if case .edgeOrder(activation) = $0 { true } else { false } }) else { return }
+    let member = members.member(repeats: repeats)
     let id = numbers.next()
-    asked[id] = .edgeOrder(activation)
-    turn.add(.request(id, to: place.address, .openService(serviceOrder(activation, job, confirmation)), deadline: Self.edgeDeadline))
+    asked[id] = .submission(activation, to: member)
+    turn.add(.request(id, to: member, .submit(transaction), deadline: Self.submitDeadline))
   }
 
-  private func serviceOrder(_ activation: ActivationID, _ job: Job, _ confirmation: SliceConfirmation) -> ServiceOrder {
-    var delay = Span.zero
-    var loss: UInt32 = 0
-    if case .serving(let slice?, _, _) = job.stage {
-      delay = slice.plan.predictedDelay
-      loss = slice.plan.predictedLoss
-    }
-    return ServiceOrder(
-      activation: activation, terms: job.terms, order: job.order, confirmation: confirmation, pathDelay: delay,
-      pathLoss: loss, rateUp: job.terms.service.guaranteedUp, rateDown: job.terms.service.guaranteedDown)
+  func wake(_ activation: ActivationID, at instant: Instant, _ turn: inout Turn) {
+    guard let job = jobs[activation] else { return }
+    turn.add(.setTimer(TimerID(Purpose.job, job.number), at: max(turn.now, instant)))
   }
 
-  mutating func edgeAnswered(
-    _ activation: ActivationID, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn
+  // MARK: Answers
+
+  mutating func response(
+    _ id: RequestID, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn
   ) {
-    guard case .serving(let slice, let confirmation, edgeTold: false)? = jobs[activation]?.stage else { return }
-    switch result {
-    case .success:
-      jobs[activation]?.stage = .serving(slice, confirmation, edgeTold: true)
-      advance(activation, &turn)
-    case .failure(let error):
-      turn.note("the edge did not take \(activation.short): \(error)", .warning)
-      wake(activation, after: Self.retry, &turn)
+    if let blocks = follower.response(id, result, &turn, &numbers) { return take(blocks, &turn) }
+    guard let about = asked.removeValue(forKey: id) else { return }
+    switch about {
+    case .submission(let activation, let member): submitted(activation, member, result, &turn)
+    case .edgeClosing(let reservation): closed(reservation, result, &turn)
+    case .edgeOrder(let activation):
+      guard isCurrent(id, activation) else { return }
+      edgeAnswered(activation, result, &turn)
+    case .edgeEnding(let activation, let epochs):
+      guard isCurrent(id, activation) else { return }
+      endingAnswered(activation, epochs, result, &turn)
+    case .report(let activation, let purpose):
+      _ = isCurrent(id, activation)
+      reported(activation, purpose, result, &turn)
     }
   }
 
-  mutating func closeService(_ activation: ActivationID, _ confirmation: SliceConfirmation, _ turn: inout Turn) {
-    resendAt[activation] = nil
-    guard let place = configuration.edges.first(where: { $0.key == confirmation.edge }) else { return }
-    let id = numbers.next()
-    asked[id] = .edgeClose(activation)
-    turn.add(.request(id, to: place.address, .closeService(activation), deadline: Self.edgeDeadline))
+  /// Closes the job's question.
+  private mutating func isCurrent(_ id: RequestID, _ activation: ActivationID) -> Bool {
+    guard jobs[activation]?.question == id else { return false }
+    jobs[activation]?.question = nil
+    return true
   }
 
-  // MARK: Settlement
-
-  /// A customer proposes to close by this agreement. Agreed to only if the edge holds the very same record.
-  mutating func settlementProposed(_ token: ReplyToken, _ envelope: Envelope, _ turn: inout Turn) {
-    guard let agreement = try? envelope.decode(SettlementAgreement.self) else {
-      turn.add(.refuse(token, RemoteError(.invalidArgument, "not a settlement agreement")))
-      return
-    }
-    switch jobs[agreement.activation]?.stage {
-    case .serving(_, let confirmation, _)?:
-      askReport(agreement.activation, confirmation, .agreement(token, envelope), &turn)
-    case .settling?: turn.add(.reply(token, .acknowledged))
-    case nil: turn.add(.refuse(token, RemoteError(.notFound, "no such activation is open at this operator")))
-    case .requested?, .confirming?, .rejecting?:
-      turn.add(.refuse(token, RemoteError(.failedPrecondition, "the activation is not confirmed")))
-    }
-  }
-
-  private mutating func askReport(
-    _ activation: ActivationID, _ confirmation: SliceConfirmation, _ purpose: SettlementPurpose, _ turn: inout Turn
-  ) {
-    guard let place = configuration.edges.first(where: { $0.key == confirmation.edge }) else { return }
-    let id = numbers.next()
-    asked[id] = .report(activation, purpose)
-    turn.add(.request(id, to: place.address, .getServiceReport(activation), deadline: Self.edgeDeadline))
-  }
-
-  /// When the customer has not settled by half of its time, this operator does so alone.
-  private mutating func settleIfLate(
-    _ activation: ActivationID, _ job: Job, _ confirmation: SliceConfirmation, _ turn: inout Turn
-  ) {
-    let end = confirmation.startAt + job.terms.serviceSpan(epochs: job.order.epochs)
-    let due = end + job.terms.deadlines.settleWithin / 2
-    guard turn.now >= due else { return wake(activation, after: due - turn.now, &turn) }
-    guard turn.now >= resendAt[activation, default: .zero] else { return }
-    resendAt[activation] = turn.now + Self.resend
-    askReport(activation, confirmation, .alone, &turn)
-    wake(activation, after: Self.resend, &turn)
-  }
-
-  mutating func reported(
-    _ activation: ActivationID, _ purpose: SettlementPurpose, _ result: Result<Verified<Message>, RemoteError>,
+  private mutating func submitted(
+    _ activation: ActivationID?, _ member: ActorAddress, _ result: Result<Verified<Message>, RemoteError>,
     _ turn: inout Turn
   ) {
-    guard case .serving(let slice, let confirmation, _)? = jobs[activation]?.stage else {
-      if case .agreement(let token, _) = purpose { turn.add(.reply(token, .acknowledged)) }
-      return
-    }
-    guard case .success(let message) = result, case .serviceReport(let report) = message.value else {
-      if case .agreement(let token, _) = purpose {
-        turn.add(.refuse(token, RemoteError(.unavailable, "the edge monitor does not answer")))
-      }
-      return
-    }
-    switch purpose {
-    case .agreement(let token, let envelope):
-      guard let agreement = try? envelope.decode(SettlementAgreement.self),
-        let held = try? report.record?.byEdge.decode(JointRecord.self), report.isFinished || report.record == nil,
-        held == agreement.record
-      else {
-        turn.add(.refuse(token, RemoteError(.failedPrecondition, "the edge monitor does not hold this record as its last")))
-        return
-      }
-      let countersigned = Envelope(
-        signing: agreement, with: configuration.key, network: configuration.genesis.networkID)
-      let transaction = submit(
-        .settleAgreed(byCustomer: envelope, byOperator: countersigned), lifetime: Self.confirmationLifetime, &turn)
-      settle(activation, slice, confirmation, transaction, &turn)
-      turn.add(.reply(token, .acknowledged))
-    case .alone:
-      let transaction = submit(
-        .settleByRecord(activation, report.record), lifetime: Self.confirmationLifetime, &turn)
-      settle(activation, slice, confirmation, transaction, &turn)
-    }
-  }
-
-  private mutating func settle(
-    _ activation: ActivationID, _ slice: SliceRecord?, _ confirmation: SliceConfirmation,
-    _ transaction: SignedTransaction, _ turn: inout Turn
-  ) {
-    jobs[activation]?.stage = .settling(slice, confirmation, transaction)
-    resendAt[activation] = turn.now + Self.resend
-    wake(activation, after: Self.resend, &turn)
+    guard case .failure(let error) = result else { return }
+    turn.note("a submission to \(member) failed: \(error)", .warning)
+    guard error.isOfThisReceiver else { return }
+    members.failed(member)
+    guard let activation, jobs[activation]?.stage.transaction != nil else { return }
+    jobs[activation]?.notBefore = turn.now + Self.retry
+    wake(activation, at: turn.now + Self.retry, &turn)
   }
 }

@@ -1,3 +1,4 @@
+import Effects
 import Messages
 import Signing
 import Slicing
@@ -47,15 +48,51 @@ extension ControllerCore {
     }
   }
 
-  /// One activation of this operator's contracts, from its order to its end. Each case holds what is known then.
+  /// One activation of this operator's contracts, from its order to its end.
   struct Job: Sendable {
+    /// Names its timer.
+    let number: UInt64
     let order: ActivationOrder
     let terms: ContractTerms
-    /// How often a confirmation came too late for its own start and was made anew.
+    /// Whose agreements count.
+    let payer: PublicKey
+    var stage = Stage.requested
+    /// Epochs it will have had: as booked, or fewer after a Terminate.
+    var epochs: UInt64
+    /// Epochs the edge knows of.
+    var epochsAtEdge: UInt64
+    /// How often a confirmation was refused or came too late and was made anew.
     var attempts = 0
-    var stage: Stage
+    /// How often the stage's transaction was sent.
+    var sends = 0
+    /// Nothing is sent again before this.
+    var notBefore = Instant.zero
+    /// The question to the edge that is open: one at a time.
+    var question: RequestID?
+    var edgeBackoff = Backoff()
+    /// CLOSING is on the ledger.
+    var isClosing = false
+    /// This operator has said there what it has to say.
+    var hasPosted = false
+    /// Between settlements that the ledger refuses.
+    var settlementBackoff = Backoff()
+    /// The ledger refused an agreement of both: this operator settles alone.
+    var agreementRefused = false
+
+    init(number: UInt64, order: ActivationOrder, terms: ContractTerms, payer: PublicKey) {
+      self.number = number
+      self.order = order
+      self.terms = terms
+      self.payer = payer
+      epochs = order.epochs
+      epochsAtEdge = order.epochs
+    }
+
+    /// When the last packet may still be under way.
+    func end(_ confirmation: SliceConfirmation) -> Instant { confirmation.startAt + terms.serviceSpan(epochs: epochs) }
   }
 
+  /// Each case holds what is known then.
   enum Stage: Sendable {
     /// REQUESTED is FINAL; not decided yet.
     case requested
@@ -66,17 +103,36 @@ extension ControllerCore {
     case serving(SliceRecord?, SliceConfirmation, edgeTold: Bool)
     /// One settlement is on its way to the ledger.
     case settling(SliceRecord?, SliceConfirmation, SignedTransaction)
+
+    /// What the ledger has to answer.
+    var transaction: SignedTransaction? {
+      switch self {
+      case .requested, .serving: nil
+      case .confirming(_, _, let transaction), .rejecting(let transaction), .settling(_, _, let transaction):
+        transaction
+      }
+    }
+  }
+
+  /// An ended activation that its edge has not let go of yet.
+  struct Closing: Sendable {
+    let activation: ActivationID
+    let edge: ActorAddress
+    var backoff = Backoff()
   }
 
   /// Names of timers.
   enum Purpose {
     static let job: UInt16 = 2
     static let deploy: UInt16 = 3
+    /// By reservation.
+    static let closing: UInt16 = 4
   }
 
   /// Streams of durable records besides ``SliceRecord/stream``.
   enum Stream {
-    /// Signed ConfirmSlice envelopes by reservation: after a crash the very same bytes are sent again.
+    /// Signed ConfirmSlice envelopes by reservation: after a crash the very same bytes are sent again. One outlives its
+    /// slice until the edge has let the service go; then it is empty, and pruned with all before it.
     static let confirmations: UInt16 = 0x0201
   }
 }
@@ -91,7 +147,8 @@ extension ContractTerms {
 
   /// The tightest promised loss, parts per billion.
   var sliceLoss: UInt32 {
-    let references = rules.filter { $0.metric == .lossRatio && $0.comparison == .atMost }.map { $0.reference + $0.tolerance }
+    let references = rules.filter { $0.metric == .lossRatio && $0.comparison == .atMost }
+      .map { $0.reference.addingReportingOverflow($0.tolerance) }.map { $0.overflow ? .max : $0.partialValue }
     return UInt32(clamping: references.min() ?? 1_000_000_000)
   }
 
