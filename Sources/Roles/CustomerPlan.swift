@@ -1,3 +1,4 @@
+import Effects
 import Messages
 import Signing
 
@@ -89,7 +90,7 @@ extension CustomerCore {
     case settling(ActivationID, SettlementAgreement, SignedRecord?)
     /// A final state on the ledger.
     case ended(ActivationChange)
-    /// Never on the ledger: nothing was locked.
+    /// Not on the ledger: nothing was locked. What the ledger says later still counts.
     case refused(String)
 
     var activation: ActivationID? {
@@ -115,26 +116,66 @@ extension CustomerCore {
     var order: ActivationOrder?
     /// The signed order, kept for sending again.
     var envelope: Envelope?
+    /// Epochs it will have had: as booked, or fewer after a Terminate.
+    var epochs: UInt64
+    /// Epochs the enclave knows of.
+    var epochsAtEnclave: UInt64
     /// Application packets sent so far.
     var packetsSent: UInt64 = 0
+    /// The open question: one at a time. It has a deadline, so an answer always comes.
+    var question: RequestID?
     /// Nothing is sent again before this.
     var notBefore = Instant.zero
+    /// How often what the stage asks for was asked in vain.
+    var failures = 0
     var settlingSince: Instant?
+    /// The settlement of this customer alone, until it stands in a block.
+    var settlement: SignedTransaction?
+    /// CLOSING is on the ledger.
+    var isClosing = false
+    /// This customer has said there what it has to say.
+    var hasPosted = false
+
+    init(plan: PlannedActivation) {
+      self.plan = plan
+      epochs = plan.epochs
+      epochsAtEnclave = plan.epochs
+    }
+
+    var activation: ActivationID? { envelope.map { ActivationID($0.digest) } }
+
+    /// When the last packet may still be under way.
+    func end(_ confirmation: SliceConfirmation) -> Instant {
+      confirmation.startAt + plan.terms.serviceSpan(epochs: epochs)
+    }
+
+    /// How long each step of a settlement waits for others. Three of them leave time before `settleBy`.
+    var patience: Span { min(CustomerCore.settlementPatience, plan.terms.deadlines.settleWithin / 4) }
   }
 
   /// How far an enclave's registration has come.
   enum Registration: Sendable {
     case none
     case asking
-    /// Sent in this transaction; on the ledger until the instant `expires` once registered.
+    /// In this transaction, sent again until it stands in a block or has expired.
     case submitted(PublicKey, SignedTransaction)
+    /// On the ledger until the instant `expires`.
     case registered(PublicKey, expires: Instant)
+  }
+}
 
-    var key: PublicKey? {
-      switch self {
-      case .none, .asking: nil
-      case .submitted(let key, _), .registered(let key, _): key
-      }
+extension CustomerCore.Stage {
+  /// For people.
+  var name: String {
+    switch self {
+    case .planned: "planned"
+    case .ordered: "ordered"
+    case .requested: "requested"
+    case .opening: "opening"
+    case .serving: "serving"
+    case .settling: "settling"
+    case .ended(let change): change.state.name
+    case .refused(let reason): "refused: \(reason)"
     }
   }
 }

@@ -1,35 +1,52 @@
 import Effects
 import Messages
-import Metering
 import Signing
 
 extension CustomerCore {
-  /// Does what a purchase's stage asks for next. Called after every block and by the purchase's timer; doing it twice
-  /// does no harm.
+  /// Does what a purchase's stage asks for next. Called when the ledger said something about it, when a question was
+  /// answered and by the purchase's timer; doing it twice does no harm.
   mutating func advance(_ index: Int, _ turn: inout Turn) {
-    guard follower.hasCaughtUp, index < purchases.count, !isAsking(index) else { return }
-    switch purchases[index].stage {
+    guard follower.hasCaughtUp, purchases[index].question == nil else { return }
+    let purchase = purchases[index]
+    if turn.now < purchase.notBefore { return wake(index, at: purchase.notBefore, &turn) }
+    switch purchase.stage {
     case .planned: order(index, &turn)
     case .ordered: resendOrder(index, &turn)
     case .requested, .ended, .refused: break
     case .opening(let id, let confirmation): openSession(index, id, confirmation, &turn)
-    case .serving(let id, let confirmation): pollWhenOver(index, id, confirmation, &turn)
-    case .settling(_, let agreement, let record): settle(index, agreement, record, &turn)
+    case .serving(let id, let confirmation): serve(index, id, confirmation, &turn)
+    case .settling(let id, let agreement, let record): settle(index, id, agreement, record, &turn)
     }
   }
 
-  private func isAsking(_ index: Int) -> Bool {
-    asked.values.contains { if case .purchase(index) = $0 { true } else { false } }
-  }
-
-  private mutating func ask(_ index: Int, _ to: ActorAddress, _ message: Message, _ turn: inout Turn) {
+  mutating func ask(_ index: Int, _ question: Question, _ to: ActorAddress, _ message: Message, _ turn: inout Turn) {
     let id = numbers.next()
-    asked[id] = .purchase(index)
+    asked[id] = .purchase(index, question, of: to)
+    purchases[index].question = id
     turn.add(.request(id, to: to, message, deadline: Self.requestDeadline))
   }
 
-  private func wake(_ index: Int, at instant: Instant, _ turn: inout Turn) {
-    turn.add(.setTimer(TimerID(Purpose.purchase, UInt64(index)), at: instant))
+  func wake(_ index: Int, at instant: Instant, _ turn: inout Turn) {
+    turn.add(.setTimer(TimerID(Purpose.purchase, UInt64(index)), at: max(instant, turn.now)))
+  }
+
+  mutating func pause(_ index: Int, _ span: Span, _ turn: inout Turn) {
+    purchases[index].notBefore = turn.now + span
+    wake(index, at: turn.now + span, &turn)
+  }
+
+  mutating func answered(
+    _ index: Int, _ question: Question, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn
+  ) {
+    if case .failure = result { purchases[index].failures += 1 }
+    switch question {
+    case .order: orderAnswered(index, result, &turn)
+    case .session: sessionAnswered(index, result, &turn)
+    case .ending(let epochs): endingAnswered(index, epochs, result, &turn)
+    case .status: statusAnswered(index, result, &turn)
+    case .agreement, .settlement:
+      if case .success = result { pause(index, Self.resend, &turn) } else { pause(index, Self.retry, &turn) }
+    }
   }
 
   // MARK: Ordering
@@ -38,59 +55,52 @@ extension CustomerCore {
     let plan = purchases[index].plan
     let due = (start ?? turn.now) + plan.at
     guard turn.now >= due else { return wake(index, at: due, &turn) }
-    guard deployed.contains(plan.terms.id), let enclave = enclaves.firstIndex(of: plan.enclave),
-      case .registered(let receiptKey, _) = registrations[enclave]
-    else { return }
+    guard deployed.contains(plan.terms.id), let receiptKey = receiptKey(of: plan.enclave, &turn) else {
+      blocked.insert(index)
+      return
+    }
     let order = ActivationOrder(
       contract: plan.terms.id, epochs: plan.epochs, earliestStart: turn.now, latestStart: turn.now + plan.startWithin,
       cell: plan.cell, peer: plan.peer, enclaves: [receiptKey])
-    let transaction = sign(.activate(order), expiry: follower.height + Self.orderLifetime)
-    purchases[index].order = order
-    purchases[index].envelope = transaction.envelope
-    let id = ActivationID(transaction.id)
-    purchases[index].stage = .ordered(id)
+    let transaction = sign(.activate(order))
     turn.add(.persist(.put(stream: Stream.orders, key: UInt64(index), bytes: transaction.envelope.bytes)))
+    ordered(index, order, transaction.envelope)
     turn.add(
       .observe(
         .activation(
-          id, .submitted(label: plan.label, contract: plan.terms.id, customer: configuration.name))))
-    ask(index, .contract(plan.terms.id), .activate(transaction), &turn)
+          ActivationID(transaction.id),
+          .submitted(label: plan.label, contract: plan.terms.id, customer: configuration.name))))
+    resendOrder(index, &turn)
   }
 
-  /// The order is not on the ledger yet: the same bytes again, until its latest start has passed on the ledger.
+  /// The order is not on the ledger yet: the same bytes again, until they can no longer be accepted. Every other time
+  /// past the contract's actor, in case that is down.
   private mutating func resendOrder(_ index: Int, _ turn: inout Turn) {
-    guard let envelope = purchases[index].envelope, let order = purchases[index].order,
+    let purchase = purchases[index]
+    guard let envelope = purchase.envelope, let order = purchase.order,
       let transaction = try? SignedTransaction(envelope)
     else { return }
-    guard follower.lastTime <= order.latestStart else {
+    guard follower.lastTime <= order.latestStart, transaction.transaction.expiry > follower.height else {
       return refuse(index, TransactionResult.deadlinePassed.name, &turn)
     }
-    guard turn.now >= purchases[index].notBefore else { return }
-    purchases[index].notBefore = turn.now + Self.resend
-    ask(index, .contract(order.contract), .activate(transaction), &turn)
+    if purchase.failures.isMultiple(of: 2) {
+      ask(index, .order, .contract(order.contract), .activate(transaction), &turn)
+    } else {
+      ask(index, .order, members.member(repeats: purchase.failures / 2), .submit(transaction), &turn)
+    }
   }
 
-  mutating func answered(
+  private mutating func orderAnswered(
     _ index: Int, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn
   ) {
-    switch (purchases[index].stage, result) {
-    case (.ordered, .failure(let error)) where error.code == .invalidArgument || error.code == .permissionDenied:
+    switch result {
+    case .success:
+      // Taken, not on the ledger: if this has to be repeated, then by another way.
+      purchases[index].failures += 1
+      pause(index, Self.resend, &turn)
+    case .failure(let error) where error.code == .invalidArgument || error.code == .permissionDenied:
       refuse(index, error.description, &turn)
-    case (.ordered, .success):
-      purchases[index].notBefore = turn.now + Self.resend
-      wake(index, at: turn.now + Self.resend, &turn)
-    case (.opening(let id, let confirmation), .success):
-      purchases[index].stage = .serving(id, confirmation)
-      turn.add(.observe(.activation(id, .serving)))
-      turn.add(.setTimer(TimerID(Purpose.traffic, UInt64(index)), at: max(turn.now, confirmation.startAt)))
-      advance(index, &turn)
-    case (.serving(let id, _), .success(let message)): statusArrived(index, id, message.value, &turn)
-    case (.settling, .success):
-      purchases[index].notBefore = turn.now + Self.resend
-      wake(index, at: turn.now + Self.resend, &turn)
-    case (.requested, _), (.planned, _), (.ended, _), (.refused, _): break
-    case (_, .failure):
-      wake(index, at: turn.now + Self.retry, &turn)
+    case .failure: pause(index, Self.retry, &turn)
     }
   }
 
@@ -99,12 +109,40 @@ extension CustomerCore {
   private mutating func openSession(
     _ index: Int, _ id: ActivationID, _ confirmation: SliceConfirmation, _ turn: inout Turn
   ) {
-    guard let order = purchases[index].order, let edge = configuration.edges[confirmation.edge] else { return }
-    let plan = purchases[index].plan
+    let purchase = purchases[index]
+    // Too late for a session; one of an earlier life may have worked.
+    guard turn.now < purchase.end(confirmation), !purchase.isClosing else {
+      set(.serving(id, confirmation), of: index)
+      return advance(index, &turn)
+    }
+    guard let order = purchase.order, let edge = configuration.edges[confirmation.edge] else {
+      turn.note("\(purchase.plan.label) is confirmed by an edge that nobody knows", .warning)
+      return pause(index, max(Self.retry, purchase.end(confirmation) - turn.now), &turn)
+    }
+    let plan = purchase.plan
     let session = EnclaveSession(
       activation: id, terms: plan.terms, order: order, confirmation: confirmation, edge: edge,
       host: configuration.hostPort, down: plan.down)
-    ask(index, ActorAddress(.enclave, plan.enclave), .openSession(session), &turn)
+    ask(index, .session, ActorAddress(.enclave, plan.enclave), .openSession(session), &turn)
+  }
+
+  private mutating func sessionAnswered(
+    _ index: Int, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn
+  ) {
+    guard case .opening(let id, let confirmation) = purchases[index].stage else { return }
+    switch result {
+    case .failure(let error) where error.code == .invalidArgument:
+      turn.note("the enclave does not take \(purchases[index].plan.label): \(error)", .warning)
+      forgetRegistration(of: purchases[index].plan.enclave, &turn)
+      pause(index, Self.resend, &turn)
+    case .failure(let error) where error.code != .failedPrecondition: pause(index, Self.retry, &turn)
+    // FAILED_PRECONDITION: its session of an earlier life stands.
+    case .success, .failure:
+      set(.serving(id, confirmation), of: index)
+      turn.add(.observe(.activation(id, .serving)))
+      turn.add(.setTimer(TimerID(Purpose.traffic, UInt64(index)), at: max(turn.now, confirmation.startAt)))
+      advance(index, &turn)
+    }
   }
 
   /// Sends what a live source would have sent by now, at the planned rate, between the first and the last epoch.
@@ -112,7 +150,7 @@ extension CustomerCore {
     guard case .serving(let id, let confirmation) = purchases[index].stage else { return }
     let plan = purchases[index].plan
     guard let port = configuration.enclavePorts[plan.enclave] else { return }
-    let end = confirmation.startAt + plan.terms.metering.epoch * Int64(clamping: plan.epochs)
+    let end = confirmation.startAt + plan.terms.metering.epoch * Int64(clamping: purchases[index].epochs)
     guard turn.now < end else { return }
     let elapsed = UInt64(max(0, (turn.now - confirmation.startAt).nanoseconds))
     let due = elapsed / 1_000 * plan.up.packetsPerSecond / 1_000_000
@@ -129,43 +167,101 @@ extension CustomerCore {
     turn.add(.setTimer(TimerID(Purpose.traffic, UInt64(index)), at: turn.now + Self.trafficInterval))
   }
 
-  private mutating func pollWhenOver(
+  private mutating func serve(
     _ index: Int, _ id: ActivationID, _ confirmation: SliceConfirmation, _ turn: inout Turn
   ) {
-    let plan = purchases[index].plan
-    let over = confirmation.startAt + plan.terms.serviceSpan(epochs: plan.epochs)
-    guard turn.now >= over else { return wake(index, at: over, &turn) }
-    ask(index, ActorAddress(.enclave, plan.enclave), .getEnclaveStatus(id), &turn)
+    let purchase = purchases[index]
+    let end = purchase.end(confirmation)
+    if purchase.epochs < purchase.epochsAtEnclave {
+      tellEnding(index, id, max(1, purchase.epochs), &turn)
+    } else if turn.now < end, !purchase.isClosing {
+      wake(index, at: end, &turn)
+    } else {
+      ask(index, .status, ActorAddress(.enclave, purchase.plan.enclave), .getEnclaveStatus(id), &turn)
+    }
   }
 
-  private mutating func statusArrived(_ index: Int, _ id: ActivationID, _ message: Message, _ turn: inout Turn) {
-    guard case .enclaveStatus(let status) = message else { return wake(index, at: turn.now + Self.retry, &turn) }
-    guard status.isFinished else { return wake(index, at: turn.now + Self.pollInterval, &turn) }
-    let record = try? status.record?.byEnclave.decode(JointRecord.self)
-    turn.add(.observe(.activation(id, .delivered)))
+  /// A Terminate shortened the activation: the enclave accounts no further than the ledger pays.
+  private mutating func tellEnding(_ index: Int, _ id: ActivationID, _ epochs: UInt64, _ turn: inout Turn) {
+    ask(
+      index, .ending(epochs: epochs), ActorAddress(.enclave, purchases[index].plan.enclave),
+      .endSession(SessionEnding(activation: id, epochs: epochs)), &turn)
+  }
+
+  private mutating func endingAnswered(
+    _ index: Int, _ epochs: UInt64, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn
+  ) {
+    guard case .serving(let id, _) = purchases[index].stage else { return }
+    switch result {
+    // The enclave had closed that epoch before it heard: it ends with the next it can.
+    case .failure(let error) where error.code == .failedPrecondition && epochs + 1 < purchases[index].plan.epochs:
+      tellEnding(index, id, epochs + 1, &turn)
+    case .failure(let error) where error.isOfThisReceiver: pause(index, Self.retry, &turn)
+    case .success, .failure:
+      purchases[index].epochsAtEnclave = purchases[index].epochs
+      advance(index, &turn)
+    }
+  }
+
+  /// Settles when the enclave has its last record, and when waiting for it any longer would leave no time to settle.
+  private mutating func statusAnswered(
+    _ index: Int, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn
+  ) {
+    let purchase = purchases[index]
+    guard case .serving(let id, let confirmation) = purchase.stage else { return }
+    let status: EnclaveStatus? =
+      if case .success(let message) = result, case .enclaveStatus(let status) = message.value { status } else { nil }
+    let late = turn.now - purchase.end(confirmation)
+    if let status, status.isFinished {
+      turn.add(.observe(.activation(id, .delivered)))
+    } else if late < (status == nil ? purchase.patience * 2 : purchase.patience) {
+      let interval = Self.pollInterval * (1 << Int64(min(purchase.failures, 5)))
+      purchases[index].failures += 1
+      return pause(index, min(interval, Self.longestPollInterval), &turn)
+    }
+    let usable = status?.record?.usable(epochs: purchase.epochs)
+    let record = try? usable?.byEnclave.decode(JointRecord.self)
+    set(.settling(id, SettlementAgreement(activation: id, record: record), usable), of: index)
     purchases[index].settlingSince = turn.now
-    purchases[index].stage = .settling(id, SettlementAgreement(activation: id, record: record), status.record)
     advance(index, &turn)
   }
 
   // MARK: Settling
 
-  /// Together if the operator answers, alone if it does not.
+  /// Together if the operator answers, alone if it does not or has opened CLOSING by itself.
   private mutating func settle(
-    _ index: Int, _ agreement: SettlementAgreement, _ record: SignedRecord?, _ turn: inout Turn
+    _ index: Int, _ id: ActivationID, _ agreement: SettlementAgreement, _ record: SignedRecord?, _ turn: inout Turn
   ) {
-    guard turn.now >= purchases[index].notBefore else { return }
-    let plan = purchases[index].plan
-    let since = purchases[index].settlingSince ?? turn.now
-    if turn.now < since + Self.settlementPatience, let controller = configuration.controllers[plan.terms.operatorID] {
-      let envelope = Envelope(
-        signing: agreement, with: configuration.treasuryKey, network: configuration.genesis.networkID)
-      turn.add(.observe(.activation(agreement.activation, .settlementProposed)))
-      ask(index, controller, .proposeSettlement(SignedMessage(envelope)), &turn)
-    } else {
-      let transaction = sign(
-        .settleByRecord(agreement.activation, record), expiry: follower.height + Self.orderLifetime)
-      ask(index, configuration.validators[0], .submit(transaction), &turn)
+    let purchase = purchases[index]
+    if purchase.isClosing {
+      // Its end comes with the end of the window, or with a record of a higher epoch.
+      guard !purchase.hasPosted, record != nil else { return }
+      return settleAlone(index, id, record, &turn)
     }
+    let since = purchase.settlingSince ?? turn.now
+    guard turn.now < since + purchase.patience,
+      let controller = configuration.controllers[purchase.plan.terms.operatorID]
+    else { return settleAlone(index, id, record, &turn) }
+    if turn.now == since { turn.add(.observe(.activation(id, .settlementProposed))) }
+    let envelope = Envelope(
+      signing: agreement, with: configuration.treasuryKey, network: configuration.genesis.networkID)
+    ask(index, .agreement, controller, .proposeSettlement(SignedMessage(envelope)), &turn)
+  }
+
+  /// The same bytes again until they stand in a block or have expired.
+  private mutating func settleAlone(_ index: Int, _ id: ActivationID, _ record: SignedRecord?, _ turn: inout Turn) {
+    let transaction: SignedTransaction
+    if let sent = purchases[index].settlement, sent.transaction.expiry > follower.height {
+      transaction = sent
+    } else {
+      if let expired = purchases[index].settlement { awaited[expired.id] = nil }
+      transaction = sign(.settleByRecord(id, record))
+      purchases[index].settlement = transaction
+      awaited[transaction.id] = .settlement(index)
+      purchases[index].failures = 0
+    }
+    let member = members.member(repeats: purchases[index].failures)
+    purchases[index].failures += 1
+    ask(index, .settlement, member, .submit(transaction), &turn)
   }
 }

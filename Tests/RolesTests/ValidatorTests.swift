@@ -14,8 +14,10 @@ import Testing
     }
   }
 
-  static func error(_ driver: Driver<ValidatorCore>, _ token: ReplyToken) -> RemoteError.Code? {
-    if case .failure(let error)? = driver.replies[token] { error.code } else { nil }
+  /// Why the message is refused; nil when it is answered, or will be.
+  static func refusal(of message: Message, by driver: inout Driver<ValidatorCore>) -> RemoteError.Code? {
+    let token = driver.ask(message)
+    return if case .failure(let error)? = driver.replies[token] { error.code } else { nil }
   }
 
   @Test func followersCannotAskForMoreThanIsReadAtOnce() throws {
@@ -23,11 +25,11 @@ import Testing
     var driver = try Self.validator(chain)
     driver.handle(.started)
     let question = Message.consensus(.getSegments(from: 1))
-    for _ in 0..<ValidatorCore.maximumRecalls { #expect(Self.error(driver, driver.ask(question)) == nil) }
-    #expect(Self.error(driver, driver.ask(question)) == .tooManyRequests)
+    for _ in 0..<ValidatorCore.maximumRecalls { #expect(Self.refusal(of: question, by: &driver) == nil) }
+    #expect(Self.refusal(of: question, by: &driver) == .tooManyRequests)
     // One of the questions was answered.
     driver.handle(.recalled(RequestID(1), []))
-    #expect(Self.error(driver, driver.ask(question)) == nil)
+    #expect(Self.refusal(of: question, by: &driver) == nil)
   }
 
   @Test func aSubmissionIsAnsweredAndPassedOnOnce() throws {
@@ -43,6 +45,6 @@ import Testing
       }
     }
     let stranger = chain.sign(.transfer(to: Chain.organisation("alpha"), amount: 1), by: "nobody")
-    #expect(Self.error(driver, driver.ask(.submit(stranger))) == .permissionDenied)
+    #expect(Self.refusal(of: .submit(stranger), by: &driver) == .permissionDenied)
   }
 }

@@ -1,0 +1,253 @@
+import Effects
+import Messages
+import Testing
+
+@testable import Roles
+@testable import Signing
+
+/// The hospital, buying one operation, against a ledger that runs its transactions.
+struct CustomerStory {
+  var chain: Chain
+  var driver: Driver<CustomerCore>
+  static let contract = ActorAddress.contract(Chain.terms.id)
+  static let enclave = ActorAddress(.enclave, "console")
+  static let controller = ActorAddress(.controller, "alpha")
+
+  /// - Parameter isAttested: the enclave stands on the ledger already.
+  init(isAttested: Bool = true) throws {
+    let chain = try Chain()
+    let plan = PlannedActivation(
+      label: "operation", terms: Chain.terms, at: .zero, startWithin: .seconds(60), epochs: Chain.epochs,
+      cell: "cell-1", peer: "robot", enclave: "console", up: .silent, down: .silent)
+    let configuration = CustomerCore.Configuration(
+      name: "hospital", genesis: chain.genesis, treasuryKey: Chain.key("hospital treasury"),
+      validators: Chain.validators, plan: [plan], controllers: [Chain.organisation("alpha"): Self.controller],
+      edges: [Chain.edgeKey: ActorAddress(.edge, "alpha-1")], hostPort: .loopback(port: 9),
+      enclavePorts: ["console": .loopback(port: 10)], entropy: [])
+    self.chain = chain
+    var lives: UInt8 = 0
+    driver = try Driver(at: Chain.start) { records in
+      lives += 1
+      var configuration = configuration
+      configuration.entropy = [UInt8](repeating: lives, count: 32)
+      return try CustomerCore(configuration, recovering: records)
+    }
+    if isAttested { try self.chain.offer() } else { try self.chain.append() }
+    driver.start(self.chain)
+    driver.wait(self.chain.state.time - Chain.start)
+  }
+
+  mutating func block(_ transactions: [SignedTransaction] = [], after span: Span = .milliseconds(500)) throws {
+    driver.publish(try chain.append(transactions, after: span))
+  }
+
+  mutating func answerEvidence() {
+    guard let request = driver.requests.first(where: { $0.message.isEvidenceQuestion }),
+      case .getEvidence(let nonce) = request.message
+    else { return }
+    driver.answer(.success(.evidence(chain.evidence(nonce: nonce)))) { $0.id == request.id }
+  }
+
+  /// Takes the order the customer sent.
+  mutating func takeOrder() throws -> SignedTransaction {
+    let request = try #require(driver.requests.last { $0.message.isActivate })
+    guard case .activate(let transaction) = request.message else { throw RemoteError(.notFound) }
+    driver.answer(.success(.submitted(transaction.id))) { $0.id == request.id }
+    return transaction
+  }
+
+  /// RESERVED, with four epochs from two seconds after now on.
+  mutating func reserved() throws -> ActivationID {
+    answerEvidence()
+    let order = try takeOrder()
+    try block([order])
+    let id = ActivationID(order.id)
+    let confirmation = SliceConfirmation(
+      activation: id, planHash: .zero, startAt: chain.state.time + .seconds(2), edge: Chain.edgeKey)
+    try block([chain.sign(.confirmSlice(confirmation), by: "alpha controller")])
+    return id
+  }
+
+  mutating func serving() throws -> ActivationID {
+    let id = try reserved()
+    driver.answer(.success(.acknowledged)) { $0.message.isOpenSession }
+    return id
+  }
+
+  func status(_ id: ActivationID, met: UInt64) throws -> Message {
+    .enclaveStatus(
+      EnclaveStatus(
+        activation: id, phase: met == Chain.epochs ? .finished : .closing, epoch: nil,
+        record: try chain.record(id, met: met)))
+  }
+
+  mutating func serviceOver() throws { for _ in 0..<16 { try block() } }
+
+  var stage: String { driver.core.progress[0].stage }
+}
+
+@Suite struct CustomerTests {
+  @Test func anOrderIsDurableBeforeItLeavesAndNeverMadeTwice() throws {
+    var story = try CustomerStory()
+    story.driver.inspect = { message, disk in
+      guard case .activate(let transaction) = message else { return }
+      #expect(disk[CustomerCore.Stream.orders]?[0] == transaction.envelope.bytes)
+    }
+    story.answerEvidence()
+    let order = try story.takeOrder()
+    try story.driver.restart(story.chain)
+    #expect(try story.takeOrder().id == order.id)
+  }
+
+  @Test func aRegistrationIsRepeatedWithTheSameBytes() throws {
+    var story = try CustomerStory(isAttested: false)
+    try story.block([story.chain.sign(.deployContract(Chain.terms), by: "alpha controller")])
+    story.answerEvidence()
+    story.driver.answer(.failure(RemoteError(.deadlineExceeded))) { $0.to.role == .validator }
+    story.driver.wait(.seconds(4))
+    let sent = story.driver.takeSubmissions()
+    #expect(Set(sent.map(\.transaction.id)).count == 1)
+    #expect(!sent.isEmpty && !sent.contains { $0.to == Chain.validators[0] })
+    try story.block([sent[0].transaction])
+    #expect(story.driver.count(\.isActivate) == 1)
+  }
+
+  @Test func refusedEvidenceIsAskedForAgain() throws {
+    var story = try CustomerStory(isAttested: false)
+    try story.block([story.chain.sign(.deployContract(Chain.terms), by: "alpha controller")])
+    for _ in 0..<70 { try story.chain.append(after: .milliseconds(1)) }
+    story.answerEvidence()
+    try story.block(story.driver.takeSubmissions().map(\.transaction))
+    story.driver.readLedger(story.chain)
+    story.driver.wait(.seconds(1))
+    #expect(story.driver.count(\.isEvidenceQuestion) == 1)
+    story.answerEvidence()
+    try story.block(story.driver.takeSubmissions().map(\.transaction))
+    #expect(story.driver.count(\.isActivate) == 1)
+  }
+
+  @Test func aDeadContractActorIsPassedBy() throws {
+    var story = try CustomerStory()
+    story.answerEvidence()
+    story.driver.answer(.failure(RemoteError(.unavailable))) { $0.message.isActivate }
+    story.driver.wait(CustomerCore.retry)
+    let sent = story.driver.takeSubmissions()
+    #expect(sent.count == 1)
+    try story.block(sent.map(\.transaction))
+    #expect(story.stage == "requested")
+  }
+
+  @Test func aLateAnswerIsNotTakenForAnother() throws {
+    var story = try CustomerStory()
+    story.answerEvidence()
+    let request = try #require(story.driver.requests.last { $0.message.isActivate })
+    guard case .activate(let order) = request.message else { return }
+    try story.block([order])
+    let confirmation = SliceConfirmation(
+      activation: ActivationID(order.id), planHash: .zero, startAt: story.chain.state.time + .seconds(2),
+      edge: Chain.edgeKey)
+    try story.block([story.chain.sign(.confirmSlice(confirmation), by: "alpha controller")])
+    story.driver.answer(.success(.submitted(order.id))) { $0.id == request.id }
+    #expect(story.stage == "opening" && story.driver.count(\.isOpenSession) == 1)
+  }
+
+  @Test func itOffersTheRecordAndSettlesAloneWhenTheOperatorDoesNot() throws {
+    var story = try CustomerStory()
+    let id = try story.serving()
+    try story.serviceOver()
+    story.driver.wait(.seconds(1))
+    #expect(story.driver.answer(.success(try story.status(id, met: 4))) { $0.message.isEnclaveStatusQuestion })
+    for _ in 0..<5 {
+      #expect(story.driver.answer(.success(.acknowledged)) { $0.message.isProposal })
+      story.driver.wait(.seconds(2))
+    }
+    let sent = story.driver.takeSubmissions().map(\.transaction)
+    try story.block(sent)
+    #expect(sent.map { story.chain.results[$0.id] } == [.accepted])
+    #expect(story.chain.state.state(of: id) == .closing)
+    for _ in 0..<30 { try story.block(after: .seconds(1)) }
+    #expect(story.stage == "SETTLED")
+    #expect(story.driver.takeSubmissions().isEmpty)
+  }
+
+  @Test func anEnclaveThatNeverFinishesDoesNotKeepTheMoneyLocked() throws {
+    var story = try CustomerStory()
+    let id = try story.serving()
+    try story.serviceOver()
+    for _ in 0..<40 {
+      story.driver.answer(.success(try story.status(id, met: 2))) { $0.message.isEnclaveStatusQuestion }
+      story.driver.answer(.failure(RemoteError(.failedPrecondition))) { $0.message.isProposal }
+      story.driver.wait(.seconds(1))
+    }
+    let sent = story.driver.takeSubmissions().map(\.transaction)
+    #expect(sent.count == 1)
+    guard case .settleByRecord(id, let record?)? = sent.first?.transaction.action else {
+      Issue.record("not settled by the last record")
+      return
+    }
+    #expect(record == (try story.chain.record(id, met: 2)))
+  }
+
+  @Test func aDeadEnclaveDoesNotKeepTheMoneyLocked() throws {
+    var story = try CustomerStory()
+    _ = try story.serving()
+    try story.serviceOver()
+    for _ in 0..<100 {
+      story.driver.answer(.failure(RemoteError(.unavailable))) { $0.to == CustomerStory.enclave }
+      story.driver.answer(.failure(RemoteError(.unavailable))) { $0.message.isProposal }
+      story.driver.wait(.seconds(1))
+    }
+    #expect(story.driver.takeSubmissions().count == 1)
+  }
+
+  @Test func anOperatorsClosingIsAnsweredByTheHigherRecord() throws {
+    var story = try CustomerStory()
+    let id = try story.serving()
+    try story.serviceOver()
+    let lower = story.chain.sign(.settleByRecord(id, try story.chain.record(id, met: 2)), by: "alpha controller")
+    try story.block([lower])
+    story.driver.wait(.seconds(1))
+    story.driver.answer(.success(try story.status(id, met: 4))) { $0.message.isEnclaveStatusQuestion }
+    let sent = story.driver.takeSubmissions().map(\.transaction)
+    try story.block(sent)
+    #expect(sent.map { story.chain.results[$0.id] } == [.accepted])
+    story.driver.wait(.seconds(5))
+    #expect(story.driver.takeSubmissions().isEmpty)
+  }
+
+  @Test func aTerminationReachesTheEnclave() throws {
+    var story = try CustomerStory()
+    let id = try story.serving()
+    for _ in 0..<3 { try story.block() }
+    try story.block([story.chain.sign(.terminate(id), by: "hospital treasury")])
+    guard case .endSession(let ending)? = story.driver.requests.last?.message else {
+      Issue.record("the enclave is not told")
+      return
+    }
+    #expect(ending.activation == id && ending.epochs == 1)
+    #expect(story.driver.answer(.failure(RemoteError(.unavailable))) { $0.message.isEndSession })
+    story.driver.wait(.seconds(1))
+    #expect(story.driver.answer(.success(.acknowledged)) { $0.message.isEndSession })
+    story.driver.wait(.seconds(2))
+    #expect(story.driver.count(\.isEnclaveStatusQuestion) == 1)
+  }
+
+  @Test func historyIsToldOnceAndNotActedOn() throws {
+    var story = try CustomerStory()
+    let id = try story.serving()
+    try story.serviceOver()
+    try story.chain.append([
+      story.chain.sign(.settleByRecord(id, try story.chain.record(id, met: 4)), by: "alpha controller")
+    ])
+    for _ in 0..<30 { try story.chain.append(after: .seconds(1)) }
+    try story.driver.restart(story.chain, after: .seconds(40))
+    #expect(story.stage == "SETTLED")
+    #expect(story.driver.steps.count == 1)
+    guard case .ended(let change)? = story.driver.steps.first else {
+      Issue.record("the end is not told")
+      return
+    }
+    #expect(change.activation == id)
+    #expect(!story.driver.requests.contains { $0.to.role != .platform })
+  }
+}
