@@ -82,7 +82,8 @@ func tests(_ module: String, _ others: Target.Dependency...) -> Target {
 
 /// Fast and pure first; then a whole world in virtual time; then real sockets, files and processes.
 let testTargets: [Target] = [
-  .target(name: "FixtureSupport", dependencies: ["Signing", "Wire"], path: "Tests/FixtureSupport", swiftSettings: strict),
+  .target(
+    name: "FixtureSupport", dependencies: ["Signing", "Wire"], path: "Tests/FixtureSupport", swiftSettings: strict),
   .testTarget(name: "ArchitectureTests", swiftSettings: strict),
   tests("Wire", "Signing"),
   tests("Signing", "Wire"),

@@ -146,8 +146,8 @@ public final class Bus: Sendable {
   }
 
   /// Closes mailboxes, fails pending requests with `.cancelled`, tells askers `.unavailable`, lets what was sent leave
-  /// and arrive (``SocketOptions/flushMs``, ``SocketOptions/settleMs``), closes all sockets, ends the thread and removes socket
-  /// files. Returns when all that is done; a second call waits for the first.
+  /// and arrive (``SocketOptions/flushMs``, ``SocketOptions/settleMs``), closes all sockets, ends the thread and
+  /// removes socket files. Returns when all that is done; a second call waits for the first.
   public func shutdown() async {
     _ = queue.post(.shutdown)
     await withCheckedContinuation { queue.whenFinished($0) }

@@ -4,8 +4,9 @@ import CZeroMQ
 ///
 /// Not configurable: `ROUTER_MANDATORY` = 1 (an answer nobody can get is counted, not swallowed), `IMMEDIATE` = 1 on
 /// DEALER (queue only on completed connections: a request to an absent peer waits in our bounded queue and ends as
-/// `.unavailable`, and none is carried out after a reconnection its asker no longer waits for), `IPV6` = 0, `LINGER` = 0 until shutdown sets ``flushMs``, and `ROUTER_HANDOVER` stays 0 (a second
-/// connection cannot take over the identity of a first).
+/// `.unavailable`, and none is carried out after a reconnection its asker no longer waits for), `IPV6` = 0, `LINGER` =
+/// 0 until shutdown sets ``flushMs``, and `ROUTER_HANDOVER` stays 0 (a second connection cannot take over the identity
+/// of a first).
 public struct SocketOptions: Sendable {
   /// `SNDHWM`, messages per connection: a full request connection makes requests wait in the peer's queue, a full
   /// answer connection drops the answer and counts it, a full publication connection drops (subscribers fetch).
@@ -16,7 +17,8 @@ public struct SocketOptions: Sendable {
   public var heartbeatIntervalMs: Int32 = 3_000
   /// `HEARTBEAT_TIMEOUT`, milliseconds without a pong before a connection is closed.
   public var heartbeatTimeoutMs: Int32 = 9_000
-  /// `HEARTBEAT_TTL`, milliseconds after which the other side may close if it hears nothing; sent in tenths of a second.
+  /// `HEARTBEAT_TTL`, milliseconds after which the other side may close if it hears nothing; sent in tenths of a
+  /// second.
   public var heartbeatTimeToLiveMs: Int32 = 12_000
   /// `HANDSHAKE_IVL`, milliseconds for the whole ZMTP and CURVE handshake.
   public var handshakeMs: Int32 = 5_000

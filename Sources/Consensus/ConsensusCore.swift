@@ -32,8 +32,8 @@ import Signing
 //     grace, or when the heartbeat is due; only then do the others start to wait for it. The paper's leader always has
 //     something to say.
 //   - Leaders that have been silent for k views are nullified at once, at most f of them (rule 7).
-//   - A member that nullified a view does not notarize in it afterwards, though rule 3 does not forbid it: nothing would
-//     be gained, since its finalize vote is gone.
+//   - A member that nullified a view does not notarize in it afterwards, though rule 3 does not forbid it: nothing
+//     would be gained, since its finalize vote is gone.
 //   - Publications are lossy. What is unsettled is said again on a retry timer; a message for a view long closed is
 //     answered with the certificates that closed it; blocks and ranges are asked for by name.
 //   - Finalizations are not broadcast: everybody counts the votes, the next block carries the certificate, and a member
@@ -54,8 +54,8 @@ import Signing
 /// Finality, Fetching, Pacing, Replay.
 public struct ConsensusCore: Sendable {
   public let configuration: ConsensusConfiguration
-  /// The member this core votes as. Stored: computed from the configuration's identity and inlined, it makes the optimiser
-  /// of Swift 6.3.1 stop with an ownership error (CopyPropagation).
+  /// The member this core votes as. Stored: computed from the configuration's identity and inlined, it makes the
+  /// optimiser of Swift 6.3.1 stop with an ownership error (CopyPropagation).
   let me: MemberIndex?
   /// The view this member is in.
   public internal(set) var view: View = 1

@@ -81,8 +81,8 @@ public enum ConsensusEffect: Sendable {
   /// To every other member.
   case broadcast(ConsensusMessage)
   case send(ConsensusMessage, to: MemberIndex)
-  /// Answer with ``ConsensusMessage/segments(_:)`` from the block log: from the segment that holds this height on, within
-  /// ``ConsensusMessage/maximumSegments`` and ``ConsensusMessage/maximumSegmentBytes``; empty if there is none.
+  /// Answer with ``ConsensusMessage/segments(_:)`` from the block log: from the segment that holds this height on,
+  /// within ``ConsensusMessage/maximumSegments`` and ``ConsensusMessage/maximumSegmentBytes``; empty if there is none.
   case sendSegments(from: Height, to: MemberIndex)
   case build(BuildRequest)
   /// What was built last is the block of this hash: it need not be executed again.

@@ -3,8 +3,8 @@ import Messages
 /// How long a leader is waited for.
 ///
 /// At least the floor and four times the measured time from vote to certificate; every view without finality beyond the
-/// two that a busy pipeline always has open adds one step, up to the cap. So timeouts grow linearly while the network is
-/// worse than assumed and fall back with the next finality. (Exponential growth is where PBFT descendants halt for
+/// two that a busy pipeline always has open adds one step, up to the cap. So timeouts grow linearly while the network
+/// is worse than assumed and fall back with the next finality. (Exponential growth is where PBFT descendants halt for
 /// hours after a short outage.) The growth follows from the views, so a restarted member waits as long as the others.
 struct Pacemaker: Sendable {
   private let floor: Span

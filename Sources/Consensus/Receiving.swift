@@ -72,7 +72,8 @@ extension ConsensusCore {
     guard header.leader == schedule.leader(of: header.view) else { return drop(sender, .unwanted) }
     schedule.heard(sender, in: view)
     if header.isWellFormed {
-      // These take this member to the view of the proposal, whatever it missed: the last of them closes the view before.
+      // These take this member to the view of the proposal, whatever it missed: the last of them closes the view
+      // before.
       if let parent = header.parentCertificate { accept(parent, from: sender) }
       for certificate in header.skipped { accept(certificate, from: sender) }
     }

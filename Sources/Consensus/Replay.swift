@@ -85,8 +85,8 @@ extension ConsensusCore {
     schedule.forgetSilence(before: view)
   }
 
-  /// The first turn: what should have followed from the records and did not, because of the crash, follows now; what was
-  /// said is said again; and a few members are asked whether the chain has gone on.
+  /// The first turn: what should have followed from the records and did not, because of the crash, follows now; what
+  /// was said is said again; and a few members are asked whether the chain has gone on.
   mutating func start() {
     isStarted = true
     enteredAt = now

@@ -24,7 +24,9 @@ public struct ActorAddress: Hashable, Comparable, Sendable, WireCodable, CustomS
   /// - Returns: nil unless the text is a known role, a slash and a legal name.
   public init?(_ text: String) {
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-    guard parts.count == 2, let role = Role(rawValue: String(parts[0])), Self.isLegal(name: parts[1]) else { return nil }
+    guard parts.count == 2, let role = Role(rawValue: String(parts[0])), Self.isLegal(name: parts[1]) else {
+      return nil
+    }
     self.init(role, String(parts[1]))
   }
 
@@ -81,7 +83,9 @@ public struct DataAddress: Hashable, Comparable, Sendable, WireCodable, CustomSt
 
   public static func loopback(port: UInt16) -> DataAddress { DataAddress(ipv4: 0x7F00_0001, port: port) }
 
-  public static func < (left: DataAddress, right: DataAddress) -> Bool { (left.ipv4, left.port) < (right.ipv4, right.port) }
+  public static func < (left: DataAddress, right: DataAddress) -> Bool {
+    (left.ipv4, left.port) < (right.ipv4, right.port)
+  }
   public var description: String {
     "\(ipv4 >> 24).\(ipv4 >> 16 & 255).\(ipv4 >> 8 & 255).\(ipv4 & 255):\(port)"
   }

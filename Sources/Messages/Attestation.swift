@@ -4,7 +4,7 @@ import Wire
 /// Evidence about an enclave (RFC 9334): an entity attestation token (EAT, RFC 9711) that its platform's launcher
 /// signs for the receipt key that the enclave generated. A CBOR map with integer claim keys, in bytewise order:
 ///
-///     8       cnf           {1: {1: 1, -1: 6, -2: x}}     confirmation key (RFC 8747), an OKP COSE_Key: the receipt key
+///     8       cnf           {1: {1: 1, -1: 6, -2: x}}     confirmation key (RFC 8747), an OKP COSE_Key: receipt key
 ///     10      eat_nonce     bstr .size 32                 hash of a recent block
 ///     256     ueid          01 ‖ 32 bytes                 the platform: its key
 ///     263     dbgstat       0…4                           debug status

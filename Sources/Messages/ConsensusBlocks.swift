@@ -134,8 +134,9 @@ public struct Block: Hashable, Sendable, WireCodable {
     }
   }
 
-  /// Each transaction under its own signer, and what others signed inside it (evidence, agreements, records): the ledger
-  /// takes all of that as verified. A payload that is no transaction is left to the core, for re-execution to refute.
+  /// Each transaction under its own signer, and what others signed inside it (evidence, agreements, records): the
+  /// ledger takes all of that as verified. A payload that is no transaction is left to the core, for re-execution to
+  /// refute.
   func transactionChecks(in context: VerificationContext) throws(VerificationError) -> [SignatureCheck] {
     var checks: [SignatureCheck] = []
     checks.reserveCapacity(body.transactions.count)

@@ -46,7 +46,8 @@ public enum Action: Hashable, Sendable, WireCodable {
   case deployContract(ContractTerms)
   /// By the deploying operator's controller. Gates new activations only.
   case setContractStatus(ContractID, ContractStatus)
-  /// The evidence (an EAT in COSE_Sign1) for a receipt key; by a customer's device or treasury key, or an operator's controller.
+  /// The evidence (an EAT in COSE_Sign1) for a receipt key; by a customer's device or treasury key, or an operator's
+  /// controller.
   case registerEnclave(Envelope)
   case transfer(to: OrganisationID, amount: Amount)
   /// By the paying customer.

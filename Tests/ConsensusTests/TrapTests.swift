@@ -4,8 +4,8 @@ import Messages
 import Signing
 import Testing
 
-/// The known traps of consensus.md, by number. Where the trap is a mixture of what members hold, their disks are written
-/// and they are started: recovery by replay is the only way a core ever gets a past.
+/// The known traps of consensus.md, by number. Where the trap is a mixture of what members hold, their disks are
+/// written and they are started: recovery by replay is the only way a core ever gets a past.
 struct TrapTests {
   let four: TestConsortium
   let six: TestConsortium

@@ -35,7 +35,8 @@ struct PayerCore: RoleCore {
     requests += 1
     return [
       .request(
-        RequestID(requests), to: validators[Int(requests) % validators.count], .submit(transfer), deadline: .seconds(1)),
+        RequestID(requests), to: validators[Int(requests) % validators.count], .submit(transfer),
+        deadline: .seconds(1)),
       .setTimer(TimerID(1), at: now + interval),
     ]
   }
