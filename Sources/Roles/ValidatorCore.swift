@@ -170,13 +170,15 @@ public struct ValidatorCore: RoleCore {
       turn.add(.reply(token, .submitted(transaction.id)))
     case .alreadyKnown: turn.add(.reply(token, .submitted(transaction.id)))
     case .full:
-      turn.add(.refuse(token, RemoteError(.tooManyRequests, "\(Mempool.capacity) transactions wait already")))
+      turn.add(.refuse(token, RemoteError(.tooManyRequests, "too many transactions wait already")))
     }
   }
 
   private mutating func admit(_ transaction: SignedTransaction) -> Mempool.Admission {
-    guard executions.final.isIncludable(transaction) else { return .alreadyKnown }
-    let admission = mempool.add(transaction)
+    guard executions.final.isIncludable(transaction),
+      let organisation = executions.final.signer(transaction.signer)?.organisation
+    else { return .alreadyKnown }
+    let admission = mempool.add(transaction, of: organisation)
     if admission == .added { declined = false }
     return admission
   }

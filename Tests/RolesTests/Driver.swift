@@ -23,6 +23,7 @@ struct Driver<Core: RoleCore> {
   private(set) var replies: [ReplyToken: Result<Message, RemoteError>] = [:]
   private(set) var timers: [TimerID: Instant] = [:]
   private(set) var steps: [ActivationStep] = []
+  private(set) var recalls: [RequestID] = []
   private(set) var halts: [HaltReason] = []
   /// Asked about every request as it leaves, with the disk as it is then.
   var inspect: (Message, [UInt16: [UInt64: [UInt8]]]) -> Void = { _, _ in }
@@ -74,7 +75,8 @@ struct Driver<Core: RoleCore> {
     case .cancelTimer(let timer): timers[timer] = nil
     case .observe(.activation(_, let step)): steps.append(step)
     case .halt(let reason): halts.append(reason)
-    case .observe, .publish, .transmit, .recall: break
+    case .recall(let id, _, _, _): recalls.append(id)
+    case .observe, .publish, .transmit: break
     }
   }
 

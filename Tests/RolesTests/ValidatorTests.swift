@@ -28,7 +28,7 @@ import Testing
     for _ in 0..<ValidatorCore.maximumRecalls { #expect(Self.refusal(of: question, by: &driver) == nil) }
     #expect(Self.refusal(of: question, by: &driver) == .tooManyRequests)
     // One of the questions was answered.
-    driver.handle(.recalled(RequestID(1), []))
+    driver.handle(.recalled(try #require(driver.recalls.first), []))
     #expect(Self.refusal(of: question, by: &driver) == nil)
   }
 
