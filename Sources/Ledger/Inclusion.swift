@@ -126,7 +126,7 @@ struct BlockAdmission {
 
 extension Action {
   /// The activation that this action would end or settle.
-  var endedActivation: ActivationID? {
+  public var endedActivation: ActivationID? {
     switch self {
     case .terminate(let id), .settleByRecord(let id, _): id
     case .settleAgreed(let byCustomer, _): try? byCustomer.decode(SettlementAgreement.self).activation

@@ -169,6 +169,8 @@ public struct ValidatorCore: RoleCore {
       turn.add(.publish(.transactions, .transaction(transaction)))
       turn.add(.reply(token, .submitted(transaction.id)))
     case .alreadyKnown: turn.add(.reply(token, .submitted(transaction.id)))
+    case .conflicting:
+      turn.add(.refuse(token, RemoteError(.failedPrecondition, "another transaction with this nonce waits")))
     case .full:
       turn.add(.refuse(token, RemoteError(.tooManyRequests, "too many transactions wait already")))
     }

@@ -7,8 +7,6 @@ import Testing
 @Suite struct MempoolTests {
   static let hospital = Chain.organisation("hospital")
 
-  static let hospital = Chain.organisation("hospital")
-
   static func transaction(_ nonce: UInt64, expiry: Height = 10) -> SignedTransaction {
     SignedTransaction(
       signing: Transaction(
@@ -69,15 +67,5 @@ import Testing
     mempool.finalized(elsewhere)
     #expect(mempool.count == 0)
     #expect(!mempool.hasWaiting)
-  }
-
-  @Test func oneOrganisationCannotFillIt() {
-    var mempool = Mempool()
-    for nonce in 1...UInt64(Mempool.organisationCapacity) {
-      #expect(mempool.add(Self.transaction(nonce), of: Self.hospital) == .added)
-    }
-    let next = Self.transaction(UInt64(Mempool.organisationCapacity) + 1)
-    #expect(mempool.add(next, of: Self.hospital) == .full)
-    #expect(mempool.add(next, of: Chain.organisation("alpha")) == .added)
   }
 }
