@@ -43,6 +43,8 @@ public struct EnclaveCore: RoleCore {
   public static let maximumSessions = 1024
   /// Finished activations whose last record is kept for their customer to ask for.
   public static let maximumFinished = 1024
+  /// Records of earlier epochs that are read back at once.
+  public static let maximumRecalls = 64
   static let leastPatience: Span = .milliseconds(100)
   static let longestPatience: Span = .seconds(2)
   static let firstRetry: Span = .milliseconds(50)
@@ -83,6 +85,8 @@ public struct EnclaveCore: RoleCore {
   var finished: [UInt64] = []
   var nextSlot: UInt64 = 0
   var asked: [RequestID: Asked] = [:]
+  /// Status answers that wait for the record of an earlier epoch.
+  var recalls: [RequestID: Recall] = [:]
   private var lastRequest: UInt64 = 0
 
   public var receiptKey: PublicKey { configuration.receiptKey.publicKey }
@@ -106,16 +110,21 @@ public struct EnclaveCore: RoleCore {
     case .response(let id, let result): response(id, result, &turn)
     case .timer(let timer): timerFired(timer, &turn)
     case .datagrams(let datagrams): carry(datagrams, &turn)
-    case .published, .recalled: break
+    case .recalled(let id, let records): recalled(id, records, &turn)
+    case .published: break
     }
     return turn.effects
   }
 
   mutating func nextRequest(_ about: Asked) -> RequestID {
-    lastRequest += 1
-    let id = RequestID(lastRequest)
+    let id = nextNumber()
     asked[id] = about
     return id
+  }
+
+  mutating func nextNumber() -> RequestID {
+    lastRequest += 1
+    return RequestID(lastRequest)
   }
 
   private mutating func timerFired(_ timer: TimerID, _ turn: inout Turn) {
@@ -137,11 +146,7 @@ public struct EnclaveCore: RoleCore {
       turn.add(.refuse(token, RemoteError(.permissionDenied, "only \(configuration.customer) has sessions here")))
     case .openSession(let opening): open(token, opening, &turn)
     case .endSession(let ending): end(token, ending, &turn)
-    case .getEnclaveStatus(let activation):
-      guard let slot = slots[activation], let session = sessions[slot] else {
-        return turn.add(.refuse(token, RemoteError(.notFound, "no session for \(activation.short)")))
-      }
-      turn.add(.reply(token, .enclaveStatus(session.status(at: turn.now))))
+    case .getEnclaveStatus(let request): report(token, request, &turn)
     case .getEnclaveIdentity:
       turn.add(
         .reply(

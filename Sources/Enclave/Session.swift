@@ -68,7 +68,7 @@ struct Session: Sendable {
   // MARK: Where it stands
 
   var epochs: UInt64 { clock.count }
-  var isFinished: Bool { exchange.lastRecord.map { $0.epoch + 1 >= epochs } ?? false }
+  var isFinished: Bool { exchange.recordedEpochs >= epochs }
   /// Finished, and the operator has the last record.
   var isOver: Bool { isFinished && exchange.isIdle }
   /// When no record can help anybody any more: the contract's time to settle is over.
@@ -84,19 +84,6 @@ struct Session: Sendable {
     let metering = parties.terms.metering
     let first = max(Span.zero, metering.epoch - metering.grace) / 3
     return min(EnclaveCore.longestPatience, max(EnclaveCore.leastPatience, first) * (1 << Int64(min(failures, 6))))
-  }
-
-  func phase(at now: Instant) -> EnclaveStatus.Phase {
-    if isFinished { return .finished }
-    if now >= clock.end { return .closing }
-    if flow == nil { return .opening }
-    return now < clock.startAt ? .ready : .serving
-  }
-
-  func status(at now: Instant) -> EnclaveStatus {
-    EnclaveStatus(
-      activation: opening.activation, phase: phase(at: now),
-      epoch: clock.epoch(at: now).flatMap { $0 < epochs ? $0 : nil }, record: exchange.lastSigned)
   }
 
   /// The activation ends after so many epochs: never fewer than are closed, never more than were booked.

@@ -35,7 +35,7 @@ public enum Message: Hashable, Sendable {
   // 60–69: controller and edge
   case openService(ServiceOrder)
   case closeService(ActivationID)
-  case getServiceReport(ActivationID)
+  case getServiceReport(ReportRequest)
   case serviceReport(ServiceReport)
   // 70–79: the launcher of an enclave
   case getEvidence(nonce: Digest)
@@ -43,7 +43,7 @@ public enum Message: Hashable, Sendable {
   // 80–89: customer and enclave
   case openSession(EnclaveSession)
   case endSession(SessionEnding)
-  case getEnclaveStatus(ActivationID)
+  case getEnclaveStatus(ReportRequest)
   case enclaveStatus(EnclaveStatus)
   case getEnclaveIdentity
   case enclaveIdentity(EnclaveIdentity)

@@ -7,7 +7,7 @@ import Wire
 //     request                          answer
 //     ServiceOrder                     .acknowledged
 //     close service (activation)       .acknowledged
-//     get service report (activation)  ServiceReport
+//     ReportRequest                    ServiceReport
 
 /// A constant packet stream in one direction.
 public struct Traffic: Hashable, Sendable, WireCodable {
@@ -92,12 +92,39 @@ public struct ServiceOrder: Hashable, Sendable, WireCodable {
   }
 }
 
+/// "How far have you come with this activation?": asked of the edge by the controller and of the enclave by the customer.
+///
+/// The ledger counts fewer epochs than were booked when a Terminate came, and by then both sides may have recorded more
+/// of them. Their last record is then worth nothing there; the one to settle with is the last that is counted.
+public struct ReportRequest: Hashable, Sendable, WireCodable {
+  public var activation: ActivationID
+  /// Epochs that the ledger counts: the answer's record is the last of an epoch below. Nil: all there are.
+  public var epochs: UInt64?
+
+  public init(_ activation: ActivationID, epochs: UInt64? = nil) {
+    self.activation = activation
+    self.epochs = epochs
+  }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(2)
+    writer.write(activation)
+    writer.write(optional: epochs)
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(2) { (reader) throws(WireError) in
+      ReportRequest(try reader.value(), epochs: try reader.optional())
+    }
+  }
+}
+
 /// How far the edge has come with an activation: what the controller settles with.
 public struct ServiceReport: Hashable, Sendable, WireCodable {
   public var activation: ActivationID
-  /// The last record that both sides signed; nil before the first.
+  /// The last record that both sides signed, of an epoch that was asked for; nil before the first.
   public var record: SignedRecord?
-  /// Whether that is the last epoch's.
+  /// Whether that is the last epoch's of those asked for.
   public var isFinished: Bool
 
   public init(activation: ActivationID, record: SignedRecord?, isFinished: Bool) {

@@ -6,7 +6,7 @@ import Wire
 //     request                          answer
 //     EnclaveSession                   .acknowledged
 //     SessionEnding                    .acknowledged
-//     get enclave status (activation)  EnclaveStatus
+//     ReportRequest                    EnclaveStatus
 //     get enclave identity             EnclaveIdentity
 //
 // Application data goes to the enclave's port as ``ApplicationDatagram``s, and comes back the same way.
@@ -24,7 +24,8 @@ public struct EnclaveSession: Hashable, Sendable, WireCodable {
   public var host: DataAddress
   /// What the peer's application is to send back.
   public var down: Traffic
-  /// Digest of the evidence under which the receipt key was registered; receipts name it. Zero: not known.
+  /// Digest of the evidence envelope under which the customer registered the receipt key; the enclave's receipts name
+  /// it. Zero: not known.
   public var attestation: Digest
 
   public init(
@@ -121,7 +122,7 @@ public struct SessionEnding: Hashable, Sendable, WireCodable {
   }
 }
 
-/// How far an enclave has come with an activation.
+/// How far an enclave has come with an activation, as if it were booked for as many epochs as the request says.
 public struct EnclaveStatus: Hashable, Sendable, WireCodable {
   public enum Phase: UInt8, Sendable, CaseIterable, WireCodable {
     /// The edge has not agreed on the flow yet.
@@ -139,7 +140,7 @@ public struct EnclaveStatus: Hashable, Sendable, WireCodable {
   public var phase: Phase
   /// The epoch that is running; nil before the first and after the last.
   public var epoch: EpochNumber?
-  /// The last record that both sides signed.
+  /// The last record that both sides signed, of an epoch that was asked for.
   public var record: SignedRecord?
 
   public init(activation: ActivationID, phase: Phase, epoch: EpochNumber?, record: SignedRecord?) {

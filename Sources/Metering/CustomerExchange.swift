@@ -55,6 +55,10 @@ public struct CustomerExchange: Sendable {
   /// The last epoch whose record both sides signed.
   public var lastRecord: JointRecord? { book.account.last }
   public var lastSigned: SignedRecord? { book.lastRecorded.flatMap { book.signedRecord($0) } }
+  /// Epochs whose record both sides signed: 0 up to here, without gaps.
+  public var recordedEpochs: UInt64 { book.account.nextEpoch }
+  /// The record of an epoch of this account as it was kept; nil unless both sides signed it.
+  public func signedRecord(_ journal: EpochJournal) -> SignedRecord? { book.signedRecord(journal) }
   /// Whether nothing is under way.
   public var isIdle: Bool { if case .idle = stage { true } else { false } }
 

@@ -157,7 +157,8 @@ extension ControllerCore {
   private mutating func askReport(
     _ activation: ActivationID, _ confirmation: SliceConfirmation, _ purpose: SettlementPurpose, _ turn: inout Turn
   ) {
-    ask(.report(activation, purpose), .getServiceReport(activation), of: activation, confirmation, &turn)
+    let request = ReportRequest(activation, epochs: jobs[activation]?.epochs)
+    ask(.report(activation, purpose), .getServiceReport(request), of: activation, confirmation, &turn)
   }
 
   /// When the customer has not settled by half of its time, or the ledger refused what both agreed on, this operator

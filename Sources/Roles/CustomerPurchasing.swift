@@ -177,7 +177,8 @@ extension CustomerCore {
     } else if turn.now < end, !purchase.isClosing {
       wake(index, at: end, &turn)
     } else {
-      ask(index, .status, ActorAddress(.enclave, purchase.plan.enclave), .getEnclaveStatus(id), &turn)
+      let request = ReportRequest(id, epochs: purchase.epochs)
+      ask(index, .status, ActorAddress(.enclave, purchase.plan.enclave), .getEnclaveStatus(request), &turn)
     }
   }
 

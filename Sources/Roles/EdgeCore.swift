@@ -51,6 +51,8 @@ public struct EdgeCore: RoleCore {
 
   /// Activations served at once.
   public static let maximumServices = 4096
+  /// Records of earlier epochs that are read back at once.
+  public static let maximumRecalls = 64
 
   enum Stream {
     /// By slot: the order and how many epochs it still is for; empty when closed.
@@ -79,6 +81,9 @@ public struct EdgeCore: RoleCore {
   var services: [UInt64: EdgeService] = [:]
   var slots: [ActivationID: UInt64] = [:]
   var nextSlot: UInt64 = 1
+  /// Reports that wait for the record of an earlier epoch.
+  var recalls: [RequestID: Recall] = [:]
+  var numbers = RequestNumbers()
   var queue = EdgeQueue()
   /// When the queue's timer is set for.
   var queueTimer: Instant?
@@ -107,7 +112,8 @@ public struct EdgeCore: RoleCore {
       default: break
       }
     case .datagrams(let datagrams): arrived(datagrams, &turn)
-    case .response, .published, .recalled: break
+    case .recalled(let id, let records): recalled(id, records, &turn)
+    case .response, .published: break
     }
     runQueue(&turn)
     return turn.effects
@@ -124,11 +130,7 @@ public struct EdgeCore: RoleCore {
     case .closeService(let activation):
       close(activation, &turn)
       turn.add(.reply(token, .acknowledged))
-    case .getServiceReport(let activation):
-      guard let slot = slots[activation], let service = services[slot] else {
-        return turn.add(.refuse(token, RemoteError(.notFound, "no service for \(activation.short)")))
-      }
-      turn.add(.reply(token, .serviceReport(service.report)))
+    case .getServiceReport(let request): report(token, request, &turn)
     case .openFlow(let opening): openFlow(token, asker, opening, &turn)
     case .commit, .reveal, .submitRecord: exchange(token, message, &turn)
     case .getStatus:

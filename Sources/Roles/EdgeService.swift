@@ -92,15 +92,11 @@ struct EdgeService: Sendable {
 
   var epochs: UInt64 { clock.count }
 
-  var report: ServiceReport {
-    ServiceReport(
-      activation: order.activation, record: exchange.lastSigned,
-      isFinished: exchange.lastRecord.map { $0.epoch + 1 >= epochs } ?? false)
-  }
+  var isFinished: Bool { exchange.recordedEpochs >= epochs }
 
   /// The activation ends after so many epochs: never fewer than are closed, never more than were booked.
   mutating func end(after epochs: UInt64) -> Bool {
-    guard epochs >= 1, epochs <= order.order.epochs, epochs >= exchange.nextToClose, !report.isFinished,
+    guard epochs >= 1, epochs <= order.order.epochs, epochs >= exchange.nextToClose, !isFinished,
       let shorter = clock.with(epochs: epochs, metering: parties.terms.metering)
     else { return false }
     clock = shorter

@@ -204,6 +204,42 @@ struct FlowStories {
     #expect(try report.record?.byEdge.decode(JointRecord.self).epochCounters.met == 3)
   }
 
+  /// A Terminate may be counted from an epoch that both sides have recorded past: each then settles with the record of
+  /// the last epoch that is counted, also after it was started anew.
+  @Test func theRecordOfAnyEarlierEpochIsThereToSettleWith() throws {
+    let world = try world(packetsPerSecond: 40)
+    for end in TwoEnds.End.allCases { world.crash(end, for: .milliseconds(10)) }
+    try world.run(until: world.now + .seconds(1))
+    for epochs: UInt64 in 1...7 {
+      let report = try #require(try world.report(epochs: epochs))
+      let status = try #require(try world.status(epochs: epochs))
+      let areFinished = (report.isFinished, status.phase)
+      #expect(areFinished == (true, .finished))
+      let record = try #require(report.record)
+      let isSame = record == status.record
+      #expect(isSame)
+      #expect(try record.byEnclave.decode(JointRecord.self) == world.records[Int(min(epochs, 6)) - 1])
+    }
+    let nothing = (try world.report(epochs: 0), try world.status(epochs: 0))
+    #expect(nothing.0?.record == nil && nothing.0?.isFinished == true)
+    #expect(nothing.1?.record == nil && nothing.1?.isFinished == true)
+  }
+
+  @Test func whileItRunsAShorterCountIsFinishedEarlier() throws {
+    let world = try TwoEnds(try Self.terms())
+    try world.openService()
+    try world.openSession(down: .silent)
+    try world.run(until: TwoEnds.start + .milliseconds(3_500))
+    let finished = try (1...6).map { epochs in
+      [try world.report(epochs: epochs)?.isFinished, try world.status(epochs: epochs)?.isFinished]
+    }
+    #expect(
+      finished == [[true, true], [true, true], [true, true], [false, false], [false, false], [false, false]])
+    #expect(try world.status(epochs: 3)?.epoch == nil)
+    #expect(try world.status(epochs: 4)?.epoch == 3)
+    #expect(try world.report()?.isFinished == false)
+  }
+
   @Test func aForgedRecordIsRefusedAsIfItHadNotCome() throws {
     let world = try world { world in
       world.tamper = { message in

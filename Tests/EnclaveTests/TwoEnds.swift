@@ -190,14 +190,14 @@ final class TwoEnds {
     }
   }
 
-  func report() throws -> ServiceReport? {
-    try ask(.edge, from: Self.controller, .getServiceReport(activation))
+  func report(epochs: UInt64? = nil) throws -> ServiceReport? {
+    try ask(.edge, from: Self.controller, .getServiceReport(ReportRequest(activation, epochs: epochs)))
     guard case .success(.serviceReport(let report))? = lastReply else { return nil }
     return report
   }
 
-  func status() throws -> EnclaveStatus? {
-    try ask(.enclave, from: Self.customer, .getEnclaveStatus(activation))
+  func status(epochs: UInt64? = nil) throws -> EnclaveStatus? {
+    try ask(.enclave, from: Self.customer, .getEnclaveStatus(ReportRequest(activation, epochs: epochs)))
     guard case .success(.enclaveStatus(let status))? = lastReply else { return nil }
     return status
   }
@@ -262,7 +262,11 @@ final class TwoEnds {
     case .observe(.epochRecorded(_, let record)): if end == .edge { records.append(record) }
     case .observe(.counted(let name, let amount)): counted[name, default: 0] += amount
     case .observe(.note(_, let text)): notes.append(text)
-    case .observe, .publish, .recall, .halt: break
+    case .recall(let id, let stream, let from, let limit):
+      let rows = (disks[end]?[stream] ?? [:]).filter { $0.key >= from }.sorted { $0.key < $1.key }.prefix(limit)
+      try deliver(
+        end, .recalled(id, rows.map { StoredRecord(stream: stream, key: $0.key, bytes: $0.value) }))
+    case .observe, .publish, .halt: break
     }
   }
 
