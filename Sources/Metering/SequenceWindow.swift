@@ -1,65 +1,74 @@
 import Messages
 
 /// Which packets of an epoch have been seen, and when each was stamped: the window that tells first copies from
-/// duplicates (epoch rule 4) and finds the longest gap at the close. One word per sequence number between the least
-/// and the greatest seen.
+/// duplicates (epoch rule 4) and finds the longest gap at the close.
+///
+/// A ring with room for every sequence number that an epoch may span, so that no number that is let in shares its place
+/// with another and nothing ever moves, in whatever order the numbers come: a packet is looked up before the rate
+/// limiter has seen it, so it must not cost more than any other. The ring's pages are made when they are first written.
 struct SequenceWindow: Sendable {
-  /// Stamps as nanoseconds since the epoch's start plus one; 0 for a packet not seen.
-  private var stamps: [UInt64] = []
-  private var base: UInt64 = 0
+  /// Stamps as nanoseconds since the epoch's start plus one; 0 for a packet not seen. A page without any is empty.
+  private var pages: [[UInt64]]
+  /// Least and greatest number seen; fewer than ``limit`` apart.
+  private(set) var lowest: UInt64?
+  private(set) var highest: UInt64?
   let epochStart: Instant
   /// Sequence numbers an epoch may span.
   let limit: Int
 
+  /// Words in one page: what a single packet makes room for at most.
+  static let pageWords = 512
+
   init(epochStart: Instant, limit: Int) {
     self.epochStart = epochStart
     self.limit = limit
+    pages = Array(repeating: [], count: (max(limit, 1) + Self.pageWords - 1) / Self.pageWords)
   }
 
   enum Insertion: Equatable, Sendable {
-    /// First copy; `inOrder` when no greater number came before, `follows` when the one just before it was the last.
+    /// First copy; `inOrder` when no greater number came before.
     case first(inOrder: Bool)
     case duplicate
     /// Farther from the others than an honest sender gets in one epoch.
     case beyondLimit
   }
 
-  var lowest: UInt64? { stamps.isEmpty ? nil : base }
-  var highest: UInt64? { stamps.isEmpty ? nil : base + UInt64(stamps.count - 1) }
-
   mutating func insert(_ sequence: UInt64, sent: Instant) -> Insertion {
-    let stamp = UInt64(max(0, (sent - epochStart).nanoseconds)) + 1
-    guard let highest else {
-      base = sequence
-      stamps = [stamp]
-      return .first(inOrder: true)
-    }
-    if sequence > highest {
-      guard sequence - base < UInt64(limit) else { return .beyondLimit }
-      stamps.append(contentsOf: repeatElement(0, count: Int(sequence - highest) - 1))
-      stamps.append(stamp)
-      return .first(inOrder: true)
-    }
-    if sequence < base {
-      guard highest - sequence < UInt64(limit) else { return .beyondLimit }
-      stamps.insert(contentsOf: repeatElement(0, count: Int(base - sequence)), at: 0)
-      base = sequence
-      stamps[0] = stamp
-      return .first(inOrder: false)
-    }
-    let index = Int(sequence - base)
-    guard stamps[index] == 0 else { return .duplicate }
-    stamps[index] = stamp
-    return .first(inOrder: false)
+    let least = min(lowest ?? sequence, sequence)
+    let greatest = max(highest ?? sequence, sequence)
+    guard greatest - least < UInt64(limit) else { return .beyondLimit }
+    let (page, index) = place(of: sequence)
+    if pages[page].isEmpty { pages[page] = Array(repeating: 0, count: Self.pageWords) }
+    guard pages[page][index] == 0 else { return .duplicate }
+    pages[page][index] = UInt64(max(0, (sent - epochStart).nanoseconds)) + 1
+    let isInOrder = highest.map { sequence > $0 } ?? true
+    (lowest, highest) = (least, greatest)
+    return .first(inOrder: isInOrder)
+  }
+
+  private func place(of sequence: UInt64) -> (page: Int, index: Int) {
+    let word = Int(sequence % UInt64(pages.count * Self.pageWords))
+    return (word / Self.pageWords, word % Self.pageWords)
   }
 
   /// The longest time between the stamps of two packets seen with none but unseen ones between them, nanoseconds.
   var longestGap: UInt64 {
+    guard let lowest, let highest else { return 0 }
     var longest: UInt64 = 0
-    var last: (index: Int, stamp: UInt64)?
-    for (index, stamp) in stamps.enumerated() where stamp != 0 {
-      if let last, index > last.index + 1 { longest = max(longest, stamp.subtractingToZero(last.stamp)) }
-      last = (index, stamp)
+    var last: (offset: UInt64, stamp: UInt64)?
+    var offset: UInt64 = 0
+    while offset <= highest - lowest {
+      let (page, index) = place(of: lowest + offset)
+      guard !pages[page].isEmpty else {
+        offset += UInt64(Self.pageWords - index)
+        continue
+      }
+      let stamp = pages[page][index]
+      if stamp != 0 {
+        if let last, offset > last.offset + 1 { longest = max(longest, stamp.subtractingToZero(last.stamp)) }
+        last = (offset, stamp)
+      }
+      offset += 1
     }
     return longest
   }

@@ -1,7 +1,8 @@
 import Messages
-import Metering
 import Signing
 import Testing
+
+@testable import Metering
 
 /// Epoch rules 1 to 5 at one point.
 struct PointMeterTests {
@@ -123,6 +124,48 @@ struct PointMeterTests {
       }
     }
     #expect(meter.close(0).counts == expected)
+  }
+
+  /// Whatever order the numbers come in, none makes the meter move what it holds: the whole span backwards takes no
+  /// longer than forwards.
+  @Test mutating func numbersThatFallCostNoMoreThanNumbersThatGrow() throws {
+    var window = SequenceWindow(epochStart: clock.startAt, limit: 1 << 20)
+    let top = UInt64.max
+    let elapsed = ContinuousClock().measure {
+      for back in 0..<UInt64(1 << 17) { _ = window.insert(top - 8 * back, sent: clock.startAt) }
+    }
+    #expect(elapsed < .seconds(5), "moving the window would copy half a terabyte")
+    let bounds = (window.lowest, window.highest)
+    #expect(bounds == (top - 8 * ((1 << 17) - 1), top))
+    #expect(window.insert(top - 8, sent: clock.startAt) == .duplicate)
+    #expect(window.insert(top - 1 << 20, sent: clock.startAt) == .beyondLimit)
+    #expect(window.insert(top - 9, sent: clock.startAt) == .first(inOrder: false))
+  }
+
+  /// Against a plain list, with spans that wrap round the ring and leave whole pages of it empty.
+  @Test(arguments: 1...20) func theRingAgreesWithAList(seed: UInt64) {
+    var random = SplitMix(state: seed)
+    let limit = 5_000
+    let start = random.next() >> random.below(3)
+    var window = SequenceWindow(epochStart: clock.startAt, limit: limit)
+    var seen: [UInt64: Span] = [:]
+    for _ in 0..<40 {
+      let sequence = start &- random.below(3_000) &* random.below(3)
+      let least = min(seen.keys.min() ?? sequence, sequence)
+      let greatest = max(seen.keys.max() ?? sequence, sequence)
+      let after = Span.microseconds(Int64(random.below(1_000_000)))
+      let expected: SequenceWindow.Insertion =
+        if greatest - least >= UInt64(limit) { .beyondLimit } else if seen[sequence] != nil { .duplicate } else {
+          .first(inOrder: seen.keys.allSatisfy { $0 < sequence })
+        }
+      #expect(window.insert(sequence, sent: clock.startAt + after) == expected)
+      if case .first = expected { seen[sequence] = after }
+    }
+    let rows = seen.sorted { $0.key < $1.key }
+    let gaps = zip(rows, rows.dropFirst()).compactMap { left, right in
+      right.key - left.key > 1 ? (right.value - left.value).nanoseconds : nil
+    }
+    #expect(window.longestGap == UInt64(max(0, gaps.max() ?? 0)))
   }
 
   @Test mutating func theLongestGapIsBetweenDeliveriesWithOnlyLossesBetween() {
