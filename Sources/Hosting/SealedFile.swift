@@ -86,6 +86,34 @@ struct SealedEntry: WireCodable {
   }
 }
 
+/// What stands before each entry, in a box of its own and of fixed size: which entry follows and how long its box is.
+/// Were the length bare, one changed bit of it would make the rest of the file look like a torn end.
+struct SealedFrameHead: Equatable {
+  let number: UInt64
+  /// Of the entry's box, bytes.
+  let length: Int
+
+  private static let contentBytes = 16
+  static let byteCount = contentBytes + SealingKey.overheadBytes
+
+  init(number: UInt64, length: Int) {
+    self.number = number
+    self.length = length
+  }
+
+  func sealed(with key: SealingKey) -> [UInt8] {
+    key.seal([number, UInt64(length)].flatMap { word in withUnsafeBytes(of: word.bigEndian) { Array($0) } })
+  }
+
+  /// - Throws: when it is not authentic.
+  init(unsealing box: [UInt8], with key: SealingKey) throws(SealError) {
+    let content = try key.open(box)
+    guard content.count == Self.contentBytes else { throw .notAuthentic }
+    number = content.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    length = Int(clamping: content.suffix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+  }
+}
+
 /// A sealed file that is open for appending.
 struct SealedFile: ~Copyable {
   private let descriptor: Int32
@@ -96,7 +124,8 @@ struct SealedFile: ~Copyable {
   struct Content: Sendable {
     var seed: [UInt8]?
     var live = LiveRecords()
-    var bootCount: UInt64 = 0
+    /// Of the last launch that began here; nil before the first.
+    var bootCount: UInt64?
     var nextEntry: UInt64 = 0
   }
 
@@ -109,9 +138,11 @@ struct SealedFile: ~Copyable {
 
   mutating func append(_ entry: SealedEntry, with key: SealingKey) throws(SealedStoreError) {
     let box = key.seal(entry.encoded)
-    var frame: [UInt8] = []
-    for shift in [24, 16, 8, 0] { frame.append(UInt8(truncatingIfNeeded: box.count >> shift)) }
-    frame += box
+    guard box.count <= SealedEntry.maximumBytes else {
+      throw SealedStoreError(
+        description: "\(path): a turn's records exceed \(SealedEntry.maximumBytes) bytes and were not written")
+    }
+    let frame = SealedFrameHead(number: entry.number, length: box.count).sealed(with: key) + box
     var written = 0
     while written < frame.count {
       let count = frame[written...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
@@ -146,27 +177,29 @@ struct SealedFile: ~Copyable {
     return file
   }
 
-  /// Reads what is there; nothing if there is no file. A torn end is what a crash leaves of a turn that said nothing
-  /// yet, and is passed over; anything else that does not fit is refused.
+  /// Reads what is there; nothing if there is no file.
+  ///
+  /// Torn is only a last frame that is not all there: what a crash leaves of a turn that said nothing yet. It is passed
+  /// over. Anything else that does not fit was changed and is refused: an enclave that dropped what it had said would
+  /// sign something else in its place.
   static func read(_ path: String, with key: SealingKey) throws(SealedStoreError) -> Content {
     var content = Content()
     guard let bytes = try contents(path) else { return content }
     var offset = 0
-    while offset < bytes.count {
-      guard bytes.count - offset >= 4 else { break }
-      let length = bytes[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
-      let end = offset + 4 + length
-      guard length <= SealedEntry.maximumBytes, end <= bytes.count else { break }
+    while bytes.count - offset >= SealedFrameHead.byteCount {
+      let body = offset + SealedFrameHead.byteCount
+      let head: SealedFrameHead
       let entry: SealedEntry
       do {
-        entry = try SealedEntry(decoding: key.open(Array(bytes[offset + 4..<end])))
+        head = try SealedFrameHead(unsealing: Array(bytes[offset..<body]), with: key)
+        guard head.length <= bytes.count - body else { break }
+        entry = try SealedEntry(decoding: key.open(Array(bytes[body..<body + head.length])))
       } catch {
-        if end == bytes.count, offset > 0 { break }
         throw SealedStoreError(
           description: "\(path) cannot be unsealed at byte \(offset): it was sealed by another build or platform, or "
             + "changed; run what wrote it, or start fresh")
       }
-      guard offset == 0 || entry.number == content.nextEntry else {
+      guard head.number == entry.number, offset == 0 || entry.number == content.nextEntry else {
         throw SealedStoreError(description: "\(path) lacks entries at byte \(offset): it was changed; start fresh")
       }
       content.nextEntry = entry.number + 1
@@ -175,7 +208,11 @@ struct SealedFile: ~Copyable {
       case .records(let records): for record in records { content.live.apply(record) }
       case .launched(let bootCount): content.bootCount = bootCount
       }
-      offset = end
+      offset = body + head.length
+    }
+    // A file comes into being with its first entries whole (``replace``), so no crash cuts it short of them.
+    guard content.seed != nil, content.bootCount != nil else {
+      throw SealedStoreError(description: "\(path) ends before its first launch: it was changed; start fresh")
     }
     return content
   }

@@ -11,9 +11,10 @@ public struct SealedStoreError: Error, Sendable, CustomStringConvertible {
 /// An enclave's durable records in one sealed file, appended and synced turn by turn: its host carries the bytes and
 /// can neither read them nor change them unseen.
 ///
-/// The file is a sequence of entries: four bytes of length, then a box sealed with the platform's key for this code.
-/// Entries are numbered, so that none can be taken out or moved; a turn is one entry, so that a torn write loses a
-/// whole turn, of which nothing had been said yet. The first entry holds the seed of the receipt key, and every launch
+/// The file is a sequence of entries, each a head that says its number and length and the entry itself, both sealed with
+/// the platform's key for this code. Entries are numbered, so that none can be taken out or moved; a turn is one entry,
+/// so that a torn write loses a whole turn, of which nothing had been said yet. Only an entry that is not all there, and
+/// the last, counts as torn; anything else that does not fit stops the enclave. The first entry holds the seed of the receipt key, and every launch
 /// writes its boot count before the enclave speaks: the launcher, which remembers the last launch that spoke, thereby
 /// notices a file that was put back to an earlier one. A host that puts back the file of the *same* launch is not
 /// noticed (`level: software` protects from nothing the host's root does).
@@ -46,9 +47,10 @@ public actor SealedStore: HostStore {
     self.bootCount = bootCount
     path = "\(directory)/\(Self.fileName)"
     let content = try SealedFile.read(path, with: key)
-    guard content.bootCount >= reportedBootCount else {
+    let written = content.bootCount ?? 0
+    guard written >= reportedBootCount else {
       throw SealedStoreError(
-        description: "\(path) is the state of launch \(content.bootCount), but launch \(reportedBootCount) had written "
+        description: "\(path) is the state of launch \(written), but launch \(reportedBootCount) had written "
           + "here: it was put back to an older copy; receipts signed since would be contradicted, so start fresh")
     }
     let seed = content.seed ?? randomBytes(32)
@@ -56,12 +58,11 @@ public actor SealedStore: HostStore {
     live = content.live
     nextEntry = content.nextEntry
     // Written anew at every launch: drops a torn end and what is no longer live.
+    var entries = SealedEntries(next: content.nextEntry)
     file = try SealedFile.replace(path, with: key) { (file) throws(SealedStoreError) in
-      try file.append(SealedEntry(number: content.nextEntry, content: .identity(seed)), with: key)
-      try file.append(SealedEntry(number: content.nextEntry + 1, content: .records(content.live.puts)), with: key)
-      try file.append(SealedEntry(number: content.nextEntry + 2, content: .launched(bootCount)), with: key)
+      try entries.write(seed, content.live, bootCount, to: &file, with: key)
     }
-    nextEntry = content.nextEntry + 3
+    nextEntry = entries.next
   }
 
   /// The seed of the receipt key, made inside at the first launch. Can be taken once; wipe it.
@@ -86,18 +87,54 @@ public actor SealedStore: HostStore {
   }
 
   private func compact() throws(SealedStoreError) {
-    let (first, live, bootCount) = (nextEntry, live, bootCount)
+    let (live, bootCount) = (live, bootCount)
     guard var identity = try SealedFile.read(path, with: key).seed else {
       throw SealedStoreError(description: "\(path) has lost its first entry: it was changed; start fresh")
     }
     defer { wipe(&identity) }
+    var entries = SealedEntries(next: nextEntry)
     file = try SealedFile.replace(path, with: key) { (file) throws(SealedStoreError) in
-      try file.append(SealedEntry(number: first, content: .identity(identity)), with: key)
-      try file.append(SealedEntry(number: first + 1, content: .records(live.puts)), with: key)
-      try file.append(SealedEntry(number: first + 2, content: .launched(bootCount)), with: key)
+      try entries.write(identity, live, bootCount, to: &file, with: key)
     }
-    nextEntry = first + 3
+    nextEntry = entries.next
   }
+}
+
+/// What a file written anew begins with, numbered on from the one before.
+private struct SealedEntries {
+  var next: UInt64
+
+  /// What is live may be more than one entry holds, so it is spread over entries of about so many bytes.
+  static let liveBytes = 1 << 20
+
+  mutating func write(
+    _ seed: [UInt8], _ live: LiveRecords, _ bootCount: UInt64, to file: inout SealedFile, with key: SealingKey
+  ) throws(SealedStoreError) {
+    try append(.identity(seed), to: &file, with: key)
+    var records: [Record] = []
+    var bytes = 0
+    for stored in live.all {
+      records.append(.put(stream: stored.stream, key: stored.key, bytes: stored.bytes))
+      bytes += stored.bytes.count + StoredRecord.headBytes
+      guard bytes >= Self.liveBytes else { continue }
+      try append(.records(records), to: &file, with: key)
+      (records, bytes) = ([], 0)
+    }
+    if !records.isEmpty { try append(.records(records), to: &file, with: key) }
+    try append(.launched(bootCount), to: &file, with: key)
+  }
+
+  private mutating func append(
+    _ content: SealedEntry.Content, to file: inout SealedFile, with key: SealingKey
+  ) throws(SealedStoreError) {
+    try file.append(SealedEntry(number: next, content: content), with: key)
+    next += 1
+  }
+}
+
+extension StoredRecord {
+  /// Stream, key and length in an entry take no more than this.
+  fileprivate static var headBytes: Int { 24 }
 }
 
 /// The records that are put and not pruned.
@@ -119,8 +156,6 @@ struct LiveRecords: Sendable {
   var all: [StoredRecord] {
     streams.keys.sorted().flatMap { records(stream: $0, from: 0, limit: .max) }
   }
-
-  var puts: [Record] { all.map { .put(stream: $0.stream, key: $0.key, bytes: $0.bytes) } }
 
   func records(stream: UInt16, from: UInt64, limit: Int) -> [StoredRecord] {
     let records = streams[stream] ?? [:]

@@ -47,11 +47,55 @@ struct SealedStoreTests {
       try await store.commit([.put(stream: 1, key: 1, bytes: secret)])
       let bytes = try Data(contentsOf: file(directory))
       #expect(bytes.range(of: Data(secret)) == nil)
-      for position in stride(from: 4, to: bytes.count / 2, by: 7) {
+    }
+  }
+
+  /// Lengths and the last entry included: whatever changed, nothing that was said is dropped silently.
+  @Test func `a file with any byte changed is refused`() async throws {
+    try await withDirectory { directory in
+      let store = try open(directory, boot: 1, reported: 0)
+      for key: UInt64 in 0..<4 { try await store.commit([.put(stream: 1, key: key, bytes: [1, 2, 3])]) }
+      let bytes = try Data(contentsOf: file(directory))
+      for position in bytes.indices {
         var changed = bytes
-        changed[position] ^= 1
+        changed[position] ^= 1 << UInt8(position % 8)
+        try changed.write(to: file(directory))
+        #expect(throws: SealedStoreError.self, "byte \(position)") { try open(directory, boot: 2, reported: 1) }
+      }
+      try bytes.write(to: file(directory))
+      #expect(await (try open(directory, boot: 2, reported: 1)).recover().count == 4)
+    }
+  }
+
+  @Test func `a file without an entry, or with two in the other order, is refused`() async throws {
+    try await withDirectory { directory in
+      let store = try open(directory, boot: 1, reported: 0)
+      var ends = [try Data(contentsOf: file(directory)).count]
+      for key: UInt64 in 0..<3 {
+        try await store.commit([.put(stream: 1, key: key, bytes: [7])])
+        ends.append(try Data(contentsOf: file(directory)).count)
+      }
+      let bytes = try Data(contentsOf: file(directory))
+      let first = bytes[ends[0]..<ends[1]]
+      let second = bytes[ends[1]..<ends[2]]
+      let rest = bytes[ends[2]...]
+      for changed in [
+        bytes[..<ends[0]] + second + rest, bytes[..<ends[0]] + second + first + rest, bytes + first, Data(),
+      ] {
         try changed.write(to: file(directory))
         #expect(throws: SealedStoreError.self) { try open(directory, boot: 2, reported: 1) }
+      }
+    }
+  }
+
+  /// It comes into being with its first entries whole, so a shorter one is no crash's work.
+  @Test func `a file that ends before its first launch is refused`() async throws {
+    try await withDirectory { directory in
+      _ = try open(directory, boot: 1, reported: 0)
+      let bytes = try Data(contentsOf: file(directory))
+      for length in 0..<bytes.count {
+        try bytes.prefix(length).write(to: file(directory))
+        #expect(throws: SealedStoreError.self) { try open(directory, boot: 2, reported: 0) }
       }
     }
   }
@@ -67,6 +111,19 @@ struct SealedStoreTests {
         try bytes.prefix(length).write(to: file(directory))
         let records = await (try open(directory, boot: 2, reported: 1)).recover()
         #expect(records == [StoredRecord(stream: 1, key: 1, bytes: [1])])
+      }
+    }
+  }
+
+  @Test func `more than one entry holds survives a launch`() async throws {
+    try await withDirectory { directory in
+      let store = try open(directory, boot: 1, reported: 0)
+      let block = [UInt8](repeating: 9, count: 700_000)
+      for key: UInt64 in 0..<5 { try await store.commit([.put(stream: 1, key: key, bytes: block)]) }
+      let expected = (0..<5).map { StoredRecord(stream: 1, key: UInt64($0), bytes: block) }
+      for boot: UInt64 in 2...3 {
+        let isSame = await (try open(directory, boot: boot, reported: boot - 1)).recover() == expected
+        #expect(isSame)
       }
     }
   }
