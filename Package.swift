@@ -91,6 +91,7 @@ let testTargets: [Target] = [
   tests("Ledger", "Messages", "Signing", "Wire"),
   tests("Slicing", "Messages", "Signing", "Wire"),
   tests("Metering", "Messages", "Signing", "Wire"),
+  tests("Roles", "Ledger", "Slicing", "Effects", "Messages", "Signing", "Wire"),
   tests("Enclave", "Roles", "Metering", "Effects", "Messages", "Signing", "Wire"),
   tests("Topology", "Messages", "Signing", "Wire"),
   tests(
