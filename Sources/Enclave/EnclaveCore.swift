@@ -167,10 +167,15 @@ public struct EnclaveCore: RoleCore {
   }
 
   private mutating func open(_ token: ReplyToken, _ opening: EnclaveSession, _ turn: inout Turn) {
-    if let slot = slots[opening.activation], let session = sessions[slot] {
+    if let slot = slots[opening.activation], var session = sessions[slot] {
       // One account per activation, ever: a second one would sign contradictory statements.
-      guard session.opening == opening else {
+      let before = session.opening
+      guard session.reopen(opening) else {
         return turn.add(.refuse(token, RemoteError(.failedPrecondition, "another session is open for this activation")))
+      }
+      if session.opening != before {
+        sessions[slot] = session
+        turn.add(.persist(session.record))
       }
       return turn.add(.reply(token, .acknowledged))
     }

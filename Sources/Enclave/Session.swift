@@ -7,7 +7,7 @@ import Wire
 /// One activation as its enclave accounts for it.
 struct Session: Sendable {
   let slot: UInt64
-  let opening: EnclaveSession
+  private(set) var opening: EnclaveSession
   let parties: AccountParties
   /// Booked epochs, or fewer when the activation ends early.
   private(set) var clock: EpochClock
@@ -84,6 +84,22 @@ struct Session: Sendable {
     let metering = parties.terms.metering
     let first = max(Span.zero, metering.epoch - metering.grace) / 3
     return min(EnclaveCore.longestPatience, max(EnclaveCore.leastPatience, first) * (1 << Int64(min(failures, 6))))
+  }
+
+  /// The customer opens the session again, after a restart that gave its application another port, or with evidence
+  /// that it renewed since. Nothing that is counted or signed depends on the port, and receipts name the evidence of
+  /// their time; all else must be as it was.
+  /// - Returns: whether it is the same session.
+  mutating func reopen(_ again: EnclaveSession) -> Bool {
+    var expected = opening
+    expected.host = again.host
+    if again.attestation != .zero { expected.attestation = again.attestation }
+    var again = again
+    again.attestation = expected.attestation
+    guard again == expected else { return false }
+    opening = expected
+    heading.attestation = expected.attestation
+    return true
   }
 
   /// The activation ends after so many epochs: never fewer than are closed, never more than were booked.

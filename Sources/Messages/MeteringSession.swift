@@ -11,7 +11,8 @@ import Wire
 //
 // Application data goes to the enclave's port as ``ApplicationDatagram``s, and comes back the same way.
 
-/// All that an enclave must know to account for one activation. Asking again with the same content is harmless.
+/// All that an enclave must know to account for one activation. Asking again with the same content is harmless; `host`
+/// and `attestation` may change, all else is settled by the first.
 public struct EnclaveSession: Hashable, Sendable, WireCodable {
   public var activation: ActivationID
   public var terms: ContractTerms

@@ -257,6 +257,35 @@ struct FlowStories {
     #expect(world.counted["enclave.exchange.refused", default: 0] > 0)
   }
 
+  /// A customer that was started anew has another port; its session goes on there, also after the enclave's restart.
+  @Test func theApplicationMayMove() throws {
+    let world = try TwoEnds(try Self.terms())
+    let down = Traffic(packetsPerSecond: 100, payloadBytes: 400)
+    try world.openService()
+    try world.openSession(down: down)
+    world.send(packetsPerSecond: 100)
+    world.at(TwoEnds.start + .milliseconds(1_500)) {
+      world.host = .loopback(port: 9)
+      world.delivered = 0
+      try world.openSession(down: down)
+      guard case .success(.acknowledged)? = world.lastReply else {
+        Issue.record("refused")
+        return
+      }
+    }
+    world.at(TwoEnds.start + .milliseconds(2_500)) { world.crash(.enclave, for: .milliseconds(50)) }
+    try world.run(until: TwoEnds.start + .seconds(20))
+    let record = try agreed(world)
+    #expect(record.epochCounters.met == 6, "\(record.ruleCounters) \(world.notes)")
+    #expect(world.delivered >= 430, "of 450, less what the restart lost")
+    try world.openSession(down: .silent)
+    guard case .failure(let refusal)? = world.lastReply else {
+      Issue.record("another session was taken for the same")
+      return
+    }
+    #expect(refusal.code == .failedPrecondition)
+  }
+
   @Test func strangersOrderNothing() throws {
     let world = try TwoEnds(try Self.terms())
     try world.ask(.edge, from: ActorAddress(.client, "stranger"), .closeService(world.activation))

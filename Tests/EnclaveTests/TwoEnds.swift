@@ -34,6 +34,8 @@ final class TwoEnds {
   var access = Link(delay: .microseconds(200))
   var records: [JointRecord] = []
   var notes: [String] = []
+  /// Where the customer's application is.
+  var host = TwoEnds.hostPort
   var delivered = 0
   var counted: [String: UInt64] = [:]
   /// Changes what the edge answers, for a story about forgery.
@@ -121,10 +123,12 @@ final class TwoEnds {
     try ask(.edge, from: Self.controller, .openService(service))
   }
 
-  func openSession(down: Traffic = Traffic(packetsPerSecond: 200, payloadBytes: 400)) throws {
+  func openSession(
+    down: Traffic = Traffic(packetsPerSecond: 200, payloadBytes: 400), attestation: Digest = .zero
+  ) throws {
     let session = EnclaveSession(
       activation: activation, terms: terms, order: order, confirmation: confirmation,
-      edge: ActorAddress(.edge, "alpha-1"), host: Self.hostPort, down: down)
+      edge: ActorAddress(.edge, "alpha-1"), host: host, down: down, attestation: attestation)
     try ask(.enclave, from: Self.customer, .openSession(session))
   }
 
@@ -144,8 +148,7 @@ final class TwoEnds {
       guard time < end else { return }
       at(time) {
         try self.deliver(
-          .enclave, .datagrams([Datagram(from: Self.hostPort, to: Self.applicationPort, at: self.now, bytes: datagram)])
-        )
+          .enclave, .datagrams([Datagram(from: self.host, to: Self.applicationPort, at: self.now, bytes: datagram)]))
         next(time + interval)
       }
     }
@@ -200,6 +203,14 @@ final class TwoEnds {
     try ask(.enclave, from: Self.customer, .getEnclaveStatus(ReportRequest(activation, epochs: epochs)))
     guard case .success(.enclaveStatus(let status))? = lastReply else { return nil }
     return status
+  }
+
+  /// What an end signed, oldest first, as it stands in its journals.
+  func receipts(of end: End) throws -> [SLAReceipt] {
+    let rows = disks[end]?[end == .enclave ? 0x0402 : 0x0503] ?? [:]
+    return try rows.sorted { $0.key < $1.key }.flatMap { _, bytes in
+      try EpochJournal(decoding: bytes).ownReceipts.receipts.map { try $0.decode(SLAReceipt.self) }
+    }
   }
 
   // MARK: Effects
@@ -303,7 +314,8 @@ final class TwoEnds {
       }
     }
     switch (datagram.source, datagram.destination) {
-    case (_, Self.hostPort): delivered += 1
+    case (_, host): delivered += 1
+    case (_, Self.hostPort): break
     case (Self.enclavePort, Self.edgePort): pass(access, arrive(at: .edge))
     case (Self.edgePort, Self.enclavePort): pass(access, arrive(at: .enclave))
     default: at(now + .microseconds(20), arrive(at: .edge))
