@@ -25,7 +25,8 @@ public struct EdgeCore: RoleCore {
     public var endpointPort: DataAddress
     public var clock: ClockQuality
     public var impairment: PathImpairment?
-    /// Digest of the evidence for this monitor; zero for none.
+    /// Digest of the evidence for this monitor, which its receipts name. Zero for none: an operator vouches for its
+    /// monitor by enrolling the key on the ledger, and the contract asks only enclaves for evidence.
     public var attestation: Digest
     /// Of the emulated paths.
     public var seed: UInt64

@@ -286,6 +286,26 @@ struct FlowStories {
     #expect(refusal.code == .failedPrecondition)
   }
 
+  /// The enclave's receipts name the evidence that its customer registered, renewed evidence from then on; the edge's
+  /// name none.
+  @Test func receiptsNameTheEvidence() throws {
+    let world = try TwoEnds(try Self.terms())
+    let evidence = [Digest(hashing: [21]), Digest(hashing: [22])]
+    try world.openService()
+    try world.openSession(down: .silent, attestation: evidence[0])
+    world.at(TwoEnds.start + .milliseconds(2_500)) { world.crash(.enclave, for: .milliseconds(50)) }
+    world.at(TwoEnds.start + .milliseconds(3_500)) {
+      try world.openSession(down: .silent, attestation: evidence[1])
+      try world.openSession(down: .silent)
+    }
+    try world.run(until: TwoEnds.start + .seconds(20))
+    _ = try agreed(world)
+    let named = try world.receipts(of: .enclave).map { ($0.epoch, $0.attestation) }
+    #expect(named.count == 12)
+    for (epoch, attestation) in named { #expect(attestation == evidence[epoch < 3 ? 0 : 1]) }
+    #expect(try world.receipts(of: .edge).allSatisfy { $0.attestation == .zero })
+  }
+
   @Test func strangersOrderNothing() throws {
     let world = try TwoEnds(try Self.terms())
     try world.ask(.edge, from: ActorAddress(.client, "stranger"), .closeService(world.activation))
