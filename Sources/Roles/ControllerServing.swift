@@ -195,7 +195,10 @@ extension ControllerCore {
         turn.add(.refuse(token, error))
       }
     case .alone:
-      guard let report else { return askLater(activation, &turn) }
+      // A Terminate was counted while the edge was asked: a record beyond it is worth nothing, an earlier one is.
+      guard let report, report.record.map({ $0.usable(epochs: job.epochs) != nil }) ?? true else {
+        return askLater(activation, &turn)
+      }
       transaction = settlingAlone(activation, report, job)
     }
     jobs[activation]?.edgeBackoff.succeeded()

@@ -213,14 +213,15 @@ extension CustomerCore {
     let status: EnclaveStatus? =
       if case .success(let message) = result, case .enclaveStatus(let status) = message.value { status } else { nil }
     let late = turn.now - purchase.end(confirmation)
-    if let status, status.isFinished {
+    // A Terminate that was counted while the enclave was asked makes a record beyond it worth nothing: there is another.
+    let usable = status?.record?.usable(epochs: purchase.epochs)
+    if let status, status.isFinished, status.record == nil || usable != nil {
       turn.add(.observe(.activation(id, .delivered)))
     } else if late < (status == nil ? purchase.patience * 2 : purchase.patience) {
       let interval = Self.pollInterval * (1 << Int64(min(purchase.failures, 5)))
       purchases[index].failures += 1
       return pause(index, min(interval, Self.longestPollInterval), &turn)
     }
-    let usable = status?.record?.usable(epochs: purchase.epochs)
     let record = try? usable?.byEnclave.decode(JointRecord.self)
     set(.settling(id, SettlementAgreement(activation: id, record: record), usable), of: index)
     purchases[index].settlingSince = turn.now

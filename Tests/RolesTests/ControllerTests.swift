@@ -274,6 +274,36 @@ struct ControllerStory {
     #expect(story.driver.takeSubmissions().isEmpty)
   }
 
+  /// A Terminate that reaches the ledger while the edge is asked: the record beyond it would leave only the fee.
+  @Test func aTerminatedServiceIsSettledWithTheLastRecordThatCounts() throws {
+    var story = try ControllerStory()
+    let id = try story.serving()
+    for _ in 0..<4 { try story.block() }
+    try story.block([story.chain.sign(.terminate(id), by: "hospital treasury")])
+    guard case .endSession(let ending)? = story.driver.requests.last?.message else {
+      Issue.record("the edge is not told")
+      return
+    }
+    story.driver.answer(.success(.acknowledged)) { $0.message.isEndSession }
+    story.driver.wait(.seconds(40))
+    for met in [4, ending.epochs] {
+      guard case .getServiceReport(ReportRequest(id, epochs: ending.epochs))? = story.driver.requests.last?.message
+      else {
+        Issue.record("not asked for the last record that the ledger counts")
+        return
+      }
+      #expect(story.driver.takeSubmissions().isEmpty)
+      #expect(story.driver.answer(.success(try story.report(id, met: met))) { $0.message.isServiceReportQuestion })
+      story.driver.wait(.seconds(2))
+    }
+    guard case .settleByRecord(id, let record?)? = story.driver.takeSubmissions().first?.transaction.transaction.action
+    else {
+      Issue.record("settled without a record")
+      return
+    }
+    #expect(record == (try story.chain.record(id, met: ending.epochs)))
+  }
+
   @Test func aTerminationReachesTheEdge() throws {
     var story = try ControllerStory()
     let id = try story.serving()

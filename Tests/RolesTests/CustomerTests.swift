@@ -230,6 +230,22 @@ struct CustomerStory {
     #expect(story.driver.answer(.success(.acknowledged)) { $0.message.isEndSession })
     story.driver.wait(.seconds(2))
     #expect(story.driver.count(\.isEnclaveStatusQuestion) == 1)
+    guard case .getEnclaveStatus(ReportRequest(id, epochs: 1))? = story.driver.requests.last?.message else {
+      Issue.record("not asked for the last record that the ledger counts")
+      return
+    }
+    // A record of an epoch that the ledger no longer counts settles nothing; the one before is asked for.
+    #expect(story.driver.answer(.success(try story.status(id, met: 4))) { $0.message.isEnclaveStatusQuestion })
+    #expect(story.driver.count(\.isProposal) == 0)
+    story.driver.wait(.seconds(2))
+    let counted = try story.chain.record(id, met: 1)
+    let status = EnclaveStatus(activation: id, phase: .finished, epoch: nil, record: counted)
+    #expect(story.driver.answer(.success(.enclaveStatus(status))) { $0.message.isEnclaveStatusQuestion })
+    guard case .proposeSettlement(let proposal)? = story.driver.requests.last?.message else {
+      Issue.record("nothing is proposed")
+      return
+    }
+    #expect(try proposal.payload().record == counted.byEnclave.decode(JointRecord.self))
   }
 
   @Test func historyIsToldOnceAndNotActedOn() throws {
