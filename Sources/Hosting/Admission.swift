@@ -4,15 +4,20 @@ import Messages
 import Signing
 import Wire
 
-/// Turns deliveries into events: strict decoding first, then signatures. What fails has no effect beyond a count,
-/// except that an asker is told why, and that a response which fails counts as one that never made sense. Remembers the
-/// checks that held, so that what comes twice is verified once.
+/// Turns deliveries into events, the cheapest refusal first: whether this role takes such a message from such a sender
+/// (``Acceptance``), then strict decoding, then signatures. What fails has no effect beyond a count, except that an
+/// asker is told why, and that a response which fails counts as one that never made sense. Remembers the checks that
+/// held, so that what comes twice is verified once.
 struct Admission: Sendable {
+  private let role: ActorAddress.Role
   private var verifier: Verifier
   /// By reason, in order of first occurrence.
   private var refusals: [(reason: String, count: UInt64)] = []
 
-  init(context: VerificationContext) { verifier = Verifier(context: context) }
+  init(role: ActorAddress.Role, context: VerificationContext) {
+    self.role = role
+    verifier = Verifier(context: context)
+  }
 
   /// Works off the caller's actor: signatures are the budget (a verification takes some 60 µs).
   @concurrent
@@ -22,14 +27,25 @@ struct Admission: Sendable {
     for delivery in batch {
       switch delivery {
       case .request(let ticket, let from, let body):
-        switch verify(body) {
+        let role = role
+        let verified = verify(body) { head in Acceptance.refusalOfRequest(head, to: role, from: from.role) }
+        switch verified {
         case .success(let message): events.append(.request(ReplyToken(ticket.number), from: from, message))
         case .failure(let error): bus.reply(ticket, .failure(error))
         }
-      case .response(let number, .success(let body)): events.append(.response(RequestID(number), verify(body)))
+      case .response(let number, .success(let body)):
+        let verified = verify(body) { head in
+          Acceptance.isAnswer(head) ? nil : RemoteError(.invalidArgument, "message \(head.number) answers nothing")
+        }
+        events.append(.response(RequestID(number), verified))
       case .response(let number, .failure(let error)): events.append(.response(RequestID(number), .failure(error)))
       case .publication(let publisher, let topic, let gap, let body):
-        if case .success(let message) = verify(body) {
+        let role = role
+        let verified = verify(body) { head in
+          Acceptance.isPublication(head, under: topic, to: role, from: publisher.role)
+            ? nil : RemoteError(.invalidArgument, "message \(head.number) under \(topic)")
+        }
+        if case .success(let message) = verified {
           events.append(.published(Subscription(publisher, topic), gap: gap, message))
         }
       }
@@ -43,8 +59,14 @@ struct Admission: Sendable {
     return refusals
   }
 
-  private mutating func verify(_ body: [UInt8]) -> Result<Verified<Message>, RemoteError> {
+  private mutating func verify(
+    _ body: [UInt8], _ refusal: (MessageHead) -> RemoteError?
+  ) -> Result<Verified<Message>, RemoteError> {
     do throws(WireError) {
+      if let refusal = refusal(try MessageHead(of: body)) {
+        count("refused.unexpected")
+        return .failure(refusal)
+      }
       let message = try Message(decoding: body)
       do throws(VerificationError) {
         return .success(try verifier.verify(message))

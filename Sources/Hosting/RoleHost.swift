@@ -159,7 +159,7 @@ public actor RoleHost {
 
   private func receive(from mailbox: Mailbox) async {
     // The verifier lives here, and works outside the actor: one batch at a time, in order.
-    var admission = Admission(context: context)
+    var admission = Admission(role: address.role, context: context)
     while let batch = await mailbox.nextBatch(max: Self.batchDeliveries) {
       let events = await admission.admit(batch, refusingOn: bus)
       for (name, count) in admission.takeRefusals() { observer(address, .counted(name, by: count)) }

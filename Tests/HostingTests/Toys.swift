@@ -13,7 +13,7 @@ struct Toy: RoleCore {
   let respond: @Sendable (Event, Instant) -> [Effect]
 
   init(_ name: String, _ respond: @escaping @Sendable (Event, Instant) -> [Effect]) {
-    address = ActorAddress(.client, name)
+    address = ActorAddress(.validator, name)
     self.respond = respond
   }
 

@@ -1,0 +1,136 @@
+import Messages
+import Wire
+
+/// Which messages an actor takes from whom: asked of the first bytes of a message, before its body is decoded and
+/// before any signature in it is verified. Whoever may connect could otherwise make any actor verify what that actor
+/// would then refuse anyway (a full block costs milliseconds, its refusal here a microsecond).
+///
+/// One table for all roles, by message number. A role not named is refused with `.unimplemented`, an asker not named
+/// with `.permissionDenied`; which one of the named may ask, the core says.
+///
+///     number              asked at                    by
+///     1   getStatus       every role but client       anybody
+///     10  consensus       validator                   validators; anybody for getSegments (the ledger is readable)
+///     13  submit          validator                   anybody: a transaction carries its own signature
+///     30  getTerms        contract                    anybody
+///     32  getQuote        contract                    anybody
+///     34  getHistory      contract                    anybody
+///     36  activate        contract                    customers, clients
+///     40  activationRequested   controller            contracts
+///     41  proposeSettlement     controller            customers, clients
+///     50  openFlow        edge                        enclaves
+///     52  commit          edge                        enclaves
+///     53  reveal          edge                        enclaves
+///     55  submitRecord    edge                        enclaves
+///     60  openService     edge                        controllers
+///     61  closeService    edge                        controllers
+///     62  getServiceReport      edge                  anybody
+///     70  getEvidence     platform                    anybody
+///     80  openSession     enclave                     customers
+///     81  endSession      enclave; edge               customers; controllers
+///     82  getEnclaveStatus      enclave               anybody
+///     84  getEnclaveIdentity    enclave               anybody
+///
+///     number              published under             by validators to
+///     10  consensus       consensus                   validators: votes, proposals, certificates
+///     11  ledger          ledger                      regulators, contracts, controllers, customers
+///     12  transaction     transactions                validators
+///
+/// All other numbers are answers. Only answers are taken as responses, whoever was asked.
+enum Acceptance {
+  /// - Returns: nil when the message may be decoded.
+  static func refusalOfRequest(_ head: MessageHead, to role: ActorAddress.Role, from asker: ActorAddress.Role)
+    -> RemoteError?
+  {
+    guard let askers = askers(of: head, at: role) else {
+      return RemoteError(.unimplemented, "a \(role.rawValue) does not answer message \(head.number)")
+    }
+    guard askers.includes(asker) else {
+      return RemoteError(.permissionDenied, "a \(role.rawValue) takes message \(head.number) from no \(asker.rawValue)")
+    }
+    return nil
+  }
+
+  static func isPublication(
+    _ head: MessageHead, under topic: Topic, to role: ActorAddress.Role, from publisher: ActorAddress.Role
+  ) -> Bool {
+    guard publisher == .validator else { return false }
+    switch (head.number, topic, role) {
+    // Vote, proposal, certificate; everything else about consensus is between two members.
+    case (10, .consensus, .validator): return (1...3).contains(head.kind)
+    case (11, .ledger, .regulator), (11, .ledger, .contract), (11, .ledger, .controller), (11, .ledger, .customer):
+      return true
+    case (12, .transactions, .validator): return true
+    default: return false
+    }
+  }
+
+  static func isAnswer(_ head: MessageHead) -> Bool {
+    switch head.number {
+    case 0, 2, 14, 31, 33, 35, 51, 52, 54, 63, 71, 83, 85: true
+    // Segments are what followers ask for.
+    case 10: head.kind == 9
+    default: false
+    }
+  }
+
+  private enum Askers {
+    case anybody
+    case only([ActorAddress.Role])
+
+    func includes(_ role: ActorAddress.Role) -> Bool {
+      switch self {
+      case .anybody: true
+      case .only(let roles): roles.contains(role)
+      }
+    }
+  }
+
+  /// - Returns: nil when this role is never asked this.
+  private static func askers(of head: MessageHead, at role: ActorAddress.Role) -> Askers? {
+    switch (head.number, role) {
+    case (1, .client): nil
+    case (1, _): .anybody
+    case (10, .validator): head.kind == 8 ? .anybody : .only([.validator])
+    case (13, .validator): .anybody
+    case (30, .contract), (32, .contract), (34, .contract): .anybody
+    case (36, .contract): .only([.customer, .client])
+    case (40, .controller): .only([.contract])
+    case (41, .controller): .only([.customer, .client])
+    case (50, .edge), (52, .edge), (53, .edge), (55, .edge): .only([.enclave])
+    case (60, .edge), (61, .edge), (81, .edge): .only([.controller])
+    case (62, .edge): .anybody
+    case (70, .platform): .anybody
+    case (80, .enclave), (81, .enclave): .only([.customer])
+    case (82, .enclave), (84, .enclave): .anybody
+    default: nil
+    }
+  }
+}
+
+/// What can be said about a message from its first bytes: `[number, …]`, and of consensus `[10, [kind, …]]`.
+struct MessageHead: Hashable, Sendable {
+  let number: UInt64
+  /// 0 for what has no kinds.
+  let kind: UInt64
+
+  static let consensus: UInt64 = 10
+
+  init(of message: [UInt8]) throws(WireError) {
+    var reader = try CBORReader(message)
+    (number, kind) = try Self.pair(&reader) { (reader, number) throws(WireError) in
+      guard number == Self.consensus else { return 0 }
+      return try Self.pair(&reader) { (_, _) throws(WireError) in 0 }.first
+    }
+  }
+
+  /// An array of two whose first item is a number; what follows is read no further than `second` does.
+  private static func pair(
+    _ reader: inout CBORReader, _ second: (inout CBORReader, UInt64) throws(WireError) -> UInt64
+  ) throws(WireError) -> (first: UInt64, second: UInt64) {
+    try reader.record(2) { (reader) throws(WireError) in
+      let first = try reader.uint()
+      return (first, try second(&reader, first))
+    }
+  }
+}
