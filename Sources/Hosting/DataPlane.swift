@@ -4,11 +4,11 @@ import Messages
 import Synchronization
 
 /// The data plane of one process: all its UDP sockets, read by one thread that sleeps until something arrives. What
-/// arrives on a port goes, in order, to the stream its opener got; a stream that is full drops the newest, counted.
+/// arrives on a port goes, in order, to the stream its opener got; where too much waits the newest is dropped, counted.
 public final class DataPlane: Sendable {
   private struct Port {
     let socket: UDPSocket
-    let continuation: AsyncStream<[Datagram]>.Continuation
+    let queue: DatagramQueue
   }
 
   private struct State {
@@ -18,8 +18,6 @@ public final class DataPlane: Sendable {
     var isClosed = false
   }
 
-  /// Batches that wait for a role at most.
-  static let bufferedBatches = 1024
   /// Datagrams taken from one socket before the next is looked at.
   static let batchDatagrams = 256
   /// Ports of one process.
@@ -61,8 +59,8 @@ public final class DataPlane: Sendable {
     close(wakeWrite)
   }
 
-  /// Datagrams lost in this process: a role's stream was full, or the kernel did not take one.
-  public var lost: (streamFull: UInt64, notSent: UInt64) {
+  /// Datagrams lost in this process: too much waited for a role, or the kernel did not take one.
+  public var lost: (notTaken: UInt64, notSent: UInt64) {
     (dropped.load(ordering: .relaxed), notSent.load(ordering: .relaxed))
   }
 
@@ -71,18 +69,17 @@ public final class DataPlane: Sendable {
     port: UInt16 = 0
   ) throws(DataPortError) -> (address: DataAddress, arrivals: AsyncStream<[Datagram]>) {
     let socket = try UDPSocket(port: port)
-    let (stream, continuation) = AsyncStream.makeStream(
-      of: [Datagram].self, bufferingPolicy: .bufferingOldest(Self.bufferedBatches))
+    let queue = DatagramQueue()
     let refusal = state.withLock { state -> String? in
       if state.isClosed { return "the data plane is shut down" }
       if state.ports.count >= Self.maximumPorts { return "more than \(Self.maximumPorts) data ports" }
-      state.ports.append(Port(socket: socket, continuation: continuation))
+      state.ports.append(Port(socket: socket, queue: queue))
       state.socketOf[socket.address] = socket
       return nil
     }
     if let refusal { throw DataPortError(description: refusal) }
     wake()
-    return (socket.address, stream)
+    return (socket.address, queue.stream)
   }
 
   /// Sends each datagram from its source port, which must be open here. Never waits: what the kernel does not take at
@@ -132,15 +129,14 @@ public final class DataPlane: Sendable {
       state.ports = []
       state.socketOf = [:]
     }
-    for port in ports { port.continuation.finish() }
+    for port in ports { port.queue.finish() }
   }
 
   private func read(_ port: Port, _ buffer: inout ReceiveBuffer) {
     var datagrams: [Datagram] = []
     port.socket.receive(limit: Self.batchDatagrams, into: &datagrams, using: &buffer)
     guard !datagrams.isEmpty else { return }
-    if case .dropped(let lost) = port.continuation.yield(datagrams) {
-      dropped.add(UInt64(lost.count), ordering: .relaxed)
-    }
+    let lost = port.queue.add(datagrams)
+    if lost > 0 { dropped.add(UInt64(lost), ordering: .relaxed) }
   }
 }

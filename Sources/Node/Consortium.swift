@@ -50,7 +50,8 @@ public actor Consortium {
     self.changes = changes
     self.observations = observations
     // Stopped last first: customers before those whom they ask, validators and the auditor after everybody.
-    var services: [any Service] = [WatcherService(watcher: parts.watcher), parts.auditor]
+    let counts = ProcessCounts(bus: parts.bus, dataPlane: parts.dataPlane)
+    var services: [any Service] = [WatcherService(watcher: parts.watcher, counts: counts), parts.auditor]
     services += parts.hosts.filter { $0.host.address.role != .customer }
     services.append(parts.supervisor)
     services += parts.hosts.filter { $0.host.address.role == .customer }
@@ -191,11 +192,14 @@ public actor Consortium {
 /// Logs counts, at most once a second.
 private struct WatcherService: Service {
   let watcher: Watcher
+  let counts: ProcessCounts
 
   func run() async throws {
     try? await cancelWhenGracefulShutdown {
+      var counts = counts
       while true {
         try await Task.sleep(for: .nanoseconds(Watcher.reportInterval.nanoseconds))
+        watcher.count(await counts.take())
         watcher.report()
       }
     }

@@ -112,7 +112,11 @@ actor EnclaveSupervisor: Service {
       edges: setting.edges, applicationPort: ports.application, networkPort: ports.network)
     defer { wipe(&launch.sealingKey) }
     let logger = setting.logger
+    let observer = setting.hosting.observer
     let process = try EnclaveProcess(setting.executable, name: enclave.name) { line in
+      if let count = CountLine(line) {
+        return observer(ActorAddress(.enclave, enclave.name), .counted(count.name, by: count.amount))
+      }
       logger.warning("\(line)", metadata: ["enclave": "\(enclave.name)"])
     }
     switch await process.launch(launch) {

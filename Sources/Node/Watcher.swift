@@ -28,12 +28,19 @@ final class Watcher: Sendable {
   }
 
   private struct CountKey: Hashable, Comparable {
-    let actor: ActorAddress
+    /// Nil for what all actors of the process share.
+    let actor: ActorAddress?
     let name: String
+
+    var source: String { actor.map { "\($0)" } ?? "node" }
+
     static func < (left: CountKey, right: CountKey) -> Bool {
-      (left.actor, left.name) < (right.actor, right.name)
+      (left.source, left.name) < (right.source, right.name)
     }
   }
+
+  /// Different counts kept at a time: some of their names come from enclaves, whose word is checked for form only.
+  static let maximumCounts = 65_536
 
   init(
     logger: Logger, stream: AsyncStream<Observed>.Continuation, finalized: @escaping @Sendable (Height) -> Void,
@@ -64,6 +71,11 @@ final class Watcher: Sendable {
     }
   }
 
+  /// Counts of what all actors of the process share.
+  func count(_ counts: [(name: String, amount: UInt64)]) {
+    for (name, amount) in counts { count(CountKey(actor: nil, name: name), amount) }
+  }
+
   /// Logs what was refused or lost since the last call: one line per actor and reason.
   func report() {
     let counts = state.withLock { state in
@@ -71,11 +83,13 @@ final class Watcher: Sendable {
       return state.counts
     }
     for key in counts.keys.sorted() {
-      // What was refused came from somebody who should not have sent it; the rest is housekeeping.
-      let level: Logger.Level = key.name.hasPrefix("refused.") ? .warning : .debug
+      // What was refused came from somebody who should not have sent it, what was lost should have arrived; the rest
+      // is housekeeping.
+      let isAlarming = key.name.hasPrefix("refused.") || key.name.hasPrefix("lost.")
+      let level: Logger.Level = isAlarming ? .warning : .debug
       logger.log(
         level: level, "counted",
-        metadata: ["actor": "\(key.actor)", "what": "\(key.name)", "times": "\(counts[key] ?? 0)"])
+        metadata: ["actor": "\(key.source)", "what": "\(key.name)", "times": "\(counts[key] ?? 0)"])
     }
   }
 
@@ -83,15 +97,18 @@ final class Watcher: Sendable {
   func finish() { stream.finish() }
 
   private func count(_ key: CountKey, _ amount: UInt64) {
-    let counter = state.withLock { state in
+    let counter = state.withLock { state -> Counter? in
+      guard state.counters[key] != nil || state.counters.count < Self.maximumCounts else { return nil }
       state.counts[key, default: 0] += amount
       if let counter = state.counters[key] { return counter }
-      let dimensions = [("role", key.actor.role.rawValue), ("actor", key.actor.name), ("what", key.name)]
+      let dimensions = [
+        ("role", key.actor?.role.rawValue ?? "node"), ("actor", key.actor?.name ?? "node"), ("what", key.name),
+      ]
       let counter = Counter(label: "ajit_counted_total", dimensions: dimensions)
       state.counters[key] = counter
       return counter
     }
-    counter.increment(by: Int64(clamping: amount))
+    counter?.increment(by: Int64(clamping: amount))
   }
 
   private func gauge(of actor: ActorAddress) -> Gauge {

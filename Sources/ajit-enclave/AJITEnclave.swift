@@ -34,7 +34,7 @@ struct AJITEnclave {
     }
     let stop = StopNotice(input: input)
     do {
-      let enclave = try await RunningEnclave(launch, log: { log("enclave \(launch.name): \($0)") })
+      let enclave = try await RunningEnclave(launch, log: log)
       try LaunchChannel.send(enclave.report.encoded, on: input)
       try await enclave.run(until: stop)
     } catch {

@@ -4,6 +4,7 @@ import Enclave
 import Hosting
 import Messages
 import Signing
+import Synchronization
 
 /// The parts of one life of an enclave, brought up.
 struct RunningEnclave: Sendable {
@@ -12,6 +13,7 @@ struct RunningEnclave: Sendable {
   private let bus: Bus
   private let dataPlane: DataPlane
   private let arrivals: [AsyncStream<[Datagram]>]
+  private let counts: EnclaveCounts
 
   init(_ launch: EnclaveLaunch, log: @escaping @Sendable (String) -> Void) async throws {
     let store = try Self.openState(launch)
@@ -36,10 +38,17 @@ struct RunningEnclave: Sendable {
     try await bus.bind(endpoint)
     for edge in launch.edges { try await bus.route(edge, to: node) }
 
+    let counts = EnclaveCounts(log: log)
+    self.counts = counts
     host = RoleHost(
       core, context: launch.genesis.verificationContext, store: store, bus: bus, dataPlane: dataPlane
     ) { _, observation in
-      if case .note(let severity, let text) = observation { log("\(severity): \(text)") }
+      switch observation {
+      case .note(let severity, let text): log("\(severity): \(text)")
+      case .counted(let name, let amount): counts.add(name, amount)
+      // Its customer and the edge report these.
+      case .blockFinal, .activation, .epochRecorded: break
+      }
     }
     try await host.register()
     report = .ready(
@@ -52,6 +61,7 @@ struct RunningEnclave: Sendable {
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await host.run(arrivals: arrivals) }
+        group.addTask { await counts.tell(adding: ProcessCounts(bus: bus, dataPlane: dataPlane)) }
         group.addTask {
           for await _ in stop.stream {}
           await host.stop()
@@ -94,5 +104,26 @@ struct RunningEnclave: Sendable {
   ) throws(DataPortError) -> (address: DataAddress, arrivals: AsyncStream<[Datagram]>) {
     if port != 0, let opened = try? plane.open(port: port) { return opened }
     return try plane.open()
+  }
+}
+
+/// What the enclave counted, told to its launcher at most once a second.
+private final class EnclaveCounts: Sendable {
+  static let interval = Duration.seconds(1)
+
+  private let sums = Mutex(CountSums())
+  private let log: @Sendable (String) -> Void
+
+  init(log: @escaping @Sendable (String) -> Void) { self.log = log }
+
+  func add(_ name: String, _ amount: UInt64) { sums.withLock { $0.add(name, amount) } }
+
+  /// Until cancelled.
+  func tell(adding process: ProcessCounts) async {
+    var process = process
+    while (try? await Task.sleep(for: Self.interval)) != nil {
+      let counts = sums.withLock { $0.take() } + (await process.take())
+      for count in counts { log(CountLine(name: count.name, amount: count.amount).text) }
+    }
   }
 }
