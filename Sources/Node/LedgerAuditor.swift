@@ -50,16 +50,18 @@ actor LedgerAuditor: Service {
   }
 
   func run() async throws {
-    // What was final before this life.
-    tell.yield(0)
     await cancelWhenGracefulShutdown {
-      for await _ in self.news { await self.catchUp() }
+      // What was final before this life, however much it is.
+      await self.catchUp(through: .max)
+      for await told in self.news { await self.catchUp(through: told) }
     }
   }
 
-  /// Reads from one member until it has no more; from the next one when it gives nothing usable.
-  private func catchUp() async {
-    while discrepancy == nil, !Task.isCancelled {
+  /// Reads from one member until this height, or until it has no more; from the next one when it gives nothing usable.
+  /// Every member tells every height: asking again for what is known would cost each block a read of the disk per
+  /// member.
+  private func catchUp(through told: Height) async {
+    while height < told, discrepancy == nil, !Task.isCancelled {
       let message = Message.consensus(.getSegments(from: height + 1))
       do {
         let answer = try await bus.request(
