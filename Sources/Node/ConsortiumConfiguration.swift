@@ -12,6 +12,9 @@ public struct ConsortiumConfiguration: Sendable {
   public var dataDirectory: String
   /// Forget what the directory holds and found a new network in it. Without this a directory is resumed.
   public var isFresh: Bool
+  /// Keys to found the network with, made by ``KeyFiles/generate()``; nil to make new ones. A resumed network must have
+  /// been founded with the same.
+  public var keyDirectory: String?
   /// The enclave's executable; nil for `ajit-enclave` beside the running one.
   public var enclaveExecutable: String?
   /// Stop on SIGINT and SIGTERM: at the first in order, at the second at once.
@@ -20,12 +23,13 @@ public struct ConsortiumConfiguration: Sendable {
 
   public init(
     topology: Topology, topologyText: [UInt8], dataDirectory: String, isFresh: Bool = false,
-    enclaveExecutable: String? = nil, handlesSignals: Bool = true, logger: Logger
+    keyDirectory: String? = nil, enclaveExecutable: String? = nil, handlesSignals: Bool = true, logger: Logger
   ) {
     self.topology = topology
     self.topologyText = topologyText
     self.dataDirectory = dataDirectory
     self.isFresh = isFresh
+    self.keyDirectory = keyDirectory
     self.enclaveExecutable = enclaveExecutable
     self.handlesSignals = handlesSignals
     self.logger = logger

@@ -33,13 +33,18 @@ struct ConsortiumParts: Sendable {
   ) async throws(NodeError) -> ConsortiumParts {
     OpenFileLimit.raise()
     let executable = try EnclaveExecutable(configuration.enclaveExecutable ?? EnclaveExecutable.defaultPath())
+    var isUp = false
     let directory = try NodeDirectory.open(
       configuration, executable: executable.digest, executablePath: executable.path)
+    defer { if !isUp { directory.unlock() } }
     do throws(NodeError) {
-      return try await bringUp(configuration, directory, executable, stream: stream, changed: changed)
+      let parts = try await bringUp(configuration, directory, executable, stream: stream, changed: changed)
+      directory.confirm()
+      isUp = true
+      return parts
     } catch {
-      directory.abandon()
-      directory.unlock()
+      // What the start failed of is what its caller must know, unless not even that could be undone.
+      try directory.abandon()
       throw error
     }
   }

@@ -12,14 +12,27 @@ struct FileKeyring: Keyring, Sendable {
     try Files.makeDirectory(directory)
     for name in names {
       var seed = randomBytes(32)
-      var text = Array(Hexadecimal.encode(seed).utf8) + [UInt8(ascii: "\n")]
-      defer {
-        wipe(&seed)
-        wipe(&text)
-      }
-      try Files.create(path(directory, name), text)
+      defer { wipe(&seed) }
+      try write(seed, to: path(directory, name))
     }
     try Files.synchronizeDirectory(directory)
+  }
+
+  /// Takes over keys that were made before, each checked as it is read.
+  func copy(to directory: String, _ names: [KeyName]) throws(NodeError) {
+    try Files.makeDirectory(directory)
+    for name in names {
+      var seed = try seed(name)
+      defer { wipe(&seed) }
+      try Self.write(seed, to: Self.path(directory, name))
+    }
+    try Files.synchronizeDirectory(directory)
+  }
+
+  private static func write(_ seed: [UInt8], to path: String) throws(NodeError) {
+    var text = Array(Hexadecimal.encode(seed).utf8) + [UInt8(ascii: "\n")]
+    defer { wipe(&text) }
+    try Files.create(path, text)
   }
 
   func signingKey(_ name: KeyName) throws -> SigningKey {

@@ -42,6 +42,11 @@ enum Files {
     try synchronizeDirectory(parent(of: path))
   }
 
+  /// Within one file system; what was at the new place must be gone before.
+  static func move(_ path: String, to new: String) throws(NodeError) {
+    guard rename(path, new) == 0 else { throw failure(new) }
+  }
+
   /// - Returns: nil when there is no such file.
   static func read(_ path: String) throws(NodeError) -> [UInt8]? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)

@@ -19,7 +19,8 @@ import Wire
 ///     DIR/enclaves/NAME/          an enclave's sealed state, and how often it was launched
 ///     DIR/run/                    sockets, while it runs
 ///
-/// A founding that fails removes what it made; one that a crash interrupted is begun again by the next start.
+/// A founding that fails removes what it made; one that a crash interrupted is begun again by the next start. A network
+/// is given up for a new one (`--fresh`) only when the new one runs; until then it is kept aside (``NetworkSwap``).
 struct NodeDirectory: Sendable {
   private let lock: DirectoryLock
   let path: String
@@ -39,9 +40,9 @@ struct NodeDirectory: Sendable {
     static let keys = "keys"
     static let enclaves = "enclaves"
     static let run = "run"
-    /// In the order of removal: the genesis first, so that an interrupted removal leaves no half of a network.
+    /// The genesis first, as ``NetworkSwap`` wants it. `enclaves` is where that role's stores would be.
     static let all =
-      [genesis, topology, executable, ports, keys, enclaves, run] + ActorAddress.Role.allCases.map { $0.storeDirectory }
+      [genesis, topology, executable, ports, keys, run] + ActorAddress.Role.allCases.map { $0.storeDirectory }
   }
 
   /// - Parameter executable: SHA-256 of the enclave's file.
@@ -52,23 +53,51 @@ struct NodeDirectory: Sendable {
     let wasThere = Files.exists(path)
     let directory: DataDirectory
     do { directory = try DataDirectory.open(path) } catch { throw .storage(error) }
-    let isFounded = Files.exists("\(path)/\(Name.genesis)")
-    if isFounded, !configuration.isFresh {
-      return try resume(directory, path, configuration.topology, executable, executablePath)
+    let swap = NetworkSwap(path: path, names: Name.all)
+    try swap.recover()
+    if !configuration.isFresh {
+      if Files.exists("\(path)/\(Name.genesis)") {
+        return try resume(directory, path, configuration, executable, executablePath)
+      }
+      if let state = durableState(path) {
+        throw .damaged(path: "\(path)/\(Name.genesis)", detail: "it is missing, and there is \(state)")
+      }
     }
     do throws(NodeError) {
-      removeContent(path)
-      return try found(directory, path, configuration, executable, isOwnDirectory: !wasThere)
+      return try found(directory, swap, configuration, executable, isOwnDirectory: !wasThere)
     } catch {
-      remove(path, isOwnDirectory: !wasThere)
+      try giveUp(swap, isOwnDirectory: !wasThere)
       throw error
     }
   }
 
-  /// Undoes a founding: the start that it was for has failed.
-  func abandon() {
+  /// What an actor or an enclave has made durable, if anything: a promise may stand on it, so it is never removed
+  /// without being asked.
+  private static func durableState(_ path: String) -> String? {
+    for role in ActorAddress.Role.allCases where role.hasStores {
+      if let name = Files.entries("\(path)/\(role.storeDirectory)").first { return "\(role.storeDirectory)/\(name)" }
+    }
+    for name in Files.entries("\(path)/\(Name.enclaves)") {
+      if let file = Files.entries("\(path)/\(Name.enclaves)/\(name)").first {
+        return "\(Name.enclaves)/\(name)/\(file)"
+      }
+    }
+    return nil
+  }
+
+  /// The start succeeded: what was there before is given up.
+  func confirm() {
+    if isNew { NetworkSwap(path: path, names: Name.all).confirm() }
+  }
+
+  /// Undoes a founding: the start that it was for has failed. The network that was there before is there again.
+  func abandon() throws(NodeError) {
     guard isNew else { return }
-    Self.remove(path, isOwnDirectory: isOwnDirectory)
+    try Self.giveUp(NetworkSwap(path: path, names: Name.all), isOwnDirectory: isOwnDirectory)
+  }
+
+  private static func giveUp(_ swap: NetworkSwap, isOwnDirectory: Bool) throws(NodeError) {
+    if try !swap.undo(), isOwnDirectory { Files.remove(swap.path) }
   }
 
   /// Lets another node have it. Nothing of it may be open any more.
@@ -83,11 +112,18 @@ struct NodeDirectory: Sendable {
   // MARK: Founding
 
   private static func found(
-    _ directory: DataDirectory, _ path: String, _ configuration: ConsortiumConfiguration, _ executable: Digest,
+    _ directory: DataDirectory, _ swap: NetworkSwap, _ configuration: ConsortiumConfiguration, _ executable: Digest,
     isOwnDirectory: Bool
   ) throws(NodeError) -> NodeDirectory {
     let topology = configuration.topology
-    try FileKeyring.create(in: "\(path)/\(Name.keys)", KeyDirectory.names(topology))
+    let path = swap.founding
+    try Files.makeDirectory(path)
+    let keyring = FileKeyring(directory: "\(path)/\(Name.keys)")
+    if let given = configuration.keyDirectory {
+      try FileKeyring(directory: Files.absolute(given)).copy(to: keyring.directory, KeyDirectory.names(topology))
+    } else {
+      try FileKeyring.create(in: keyring.directory, KeyDirectory.names(topology))
+    }
     try Files.create("\(path)/\(Name.topology)", configuration.topologyText)
     try Files.create("\(path)/\(Name.executable)", Array("\(executable.hexadecimal)\n".utf8))
     try Files.makeDirectory("\(path)/\(Name.enclaves)")
@@ -101,21 +137,24 @@ struct NodeDirectory: Sendable {
     for role in ActorAddress.Role.allCases where role.hasStores {
       try Files.makeDirectory("\(path)/\(role.storeDirectory)")
     }
-    let keyring = FileKeyring(directory: "\(path)/\(Name.keys)")
     let keys = try publicKeys(topology, keyring)
     let genesis = Genesis(
       topology, keys: keys, salt: randomBytes(Genesis.saltBytes), scheme: .ed25519, time: WallClock.now())
     try Files.replace("\(path)/\(Name.genesis)", genesis.encoded)
+    try swap.putInPlace()
     return NodeDirectory(
-      lock: DirectoryLock(directory), path: path, genesis: genesis, keyring: keyring, keys: keys, isNew: true,
+      lock: DirectoryLock(directory), path: swap.path, genesis: genesis,
+      keyring: FileKeyring(directory: "\(swap.path)/\(Name.keys)"), keys: keys, isNew: true,
       isOwnDirectory: isOwnDirectory)
   }
 
   // MARK: Resuming
 
   private static func resume(
-    _ directory: DataDirectory, _ path: String, _ topology: Topology, _ executable: Digest, _ executablePath: String
+    _ directory: DataDirectory, _ path: String, _ configuration: ConsortiumConfiguration, _ executable: Digest,
+    _ executablePath: String
   ) throws(NodeError) -> NodeDirectory {
+    let topology = configuration.topology
     let stored = try content("\(path)/\(Name.topology)")
     guard let file = try? TopologyParser.parse(stored, file: "\(path)/\(Name.topology)") else {
       throw .damaged(path: "\(path)/\(Name.topology)", detail: "it is no topology this version reads")
@@ -140,6 +179,12 @@ struct NodeDirectory: Sendable {
     guard genesis.members.allSatisfy({ keys[KeyName(.validator, $0.name)] == $0.key }) else {
       throw .damaged(path: "\(path)/\(Name.keys)", detail: "a validator's key is not the genesis' one")
     }
+    if let given = configuration.keyDirectory {
+      let others = try publicKeys(topology, FileKeyring(directory: Files.absolute(given)))
+      guard KeyDirectory.names(topology).allSatisfy({ others[$0] == keys[$0] }) else {
+        throw .keysDiffer(keys: given, directory: path)
+      }
+    }
     return NodeDirectory(
       lock: DirectoryLock(directory), path: path, genesis: genesis, keyring: keyring, keys: keys, isNew: false,
       isOwnDirectory: false)
@@ -154,18 +199,6 @@ struct NodeDirectory: Sendable {
     do { return try KeyDirectory(topology, keyring) } catch let error as NodeError { throw error } catch {
       throw .noRandomness("\(error)")
     }
-  }
-
-  // MARK: Removing
-
-  private static func removeContent(_ path: String) {
-    for name in Name.all { Files.remove("\(path)/\(name)") }
-    Files.remove("\(path)/\(Name.genesis).new")
-  }
-
-  private static func remove(_ path: String, isOwnDirectory: Bool) {
-    removeContent(path)
-    if isOwnDirectory { Files.remove(path) }
   }
 }
 

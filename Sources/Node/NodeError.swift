@@ -22,6 +22,8 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
   /// Group or others may read or write it; the mode is octal.
   case keyExposed(path: String, mode: String)
   case keyMalformed(path: String)
+  /// The network was founded with other keys than those named now.
+  case keysDiffer(keys: String, directory: String)
 
   // What the system has to give
   case bus(BusError)
@@ -53,10 +55,13 @@ public enum NodeError: Error, Sendable, CustomStringConvertible {
       return "\(executable) is not the enclave that the contracts in \(directory) admit: "
         + "run that build, use another --data, or --fresh to begin anew"
     case .keyMissing(let path):
-      return "\(path) is missing: restore it from your copy, or found a new network with --fresh"
+      return "\(path) is missing: restore it from your copy, or found a new network with --fresh and new keys"
     case .keyExposed(let path, let mode):
       return "\(path) can be read or changed by others (mode \(mode)): chmod 600 it, and replace the key if it leaked"
     case .keyMalformed(let path): return "\(path) is not a key (64 hexadecimal digits): restore it from your copy"
+    case .keysDiffer(let keys, let directory):
+      return "the network in \(directory) was not founded with the keys in \(keys): "
+        + "leave out --keys, use another --data, or --fresh to begin anew"
     case .bus(.addressInUse(let endpoint)):
       return "\(endpoint) is in use by another process: stop it, or choose another --data"
     case .bus(let error): return "\(error)"

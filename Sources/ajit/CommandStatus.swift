@@ -59,7 +59,7 @@ enum CommandStatus: Int32, CaseIterable {
     switch error {
     case .storage(let error): of(error)
     case .file: .inputOutput
-    case .damaged, .topologyDiffers, .enclaveChanged, .keyMalformed, .impossible, .unrecoverable: .badData
+    case .damaged, .topologyDiffers, .enclaveChanged, .keyMalformed, .keysDiffer, .impossible, .unrecoverable: .badData
     case .keyMissing: .missingInput
     case .keyExposed: .notPermitted
     case .bus, .dataPort, .noRandomness: .cannotCreate

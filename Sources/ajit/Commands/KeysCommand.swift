@@ -6,6 +6,7 @@ struct KeysCommand: AsyncParsableCommand {
     commandName: "keys", abstract: "Make key files for a topology, or show the public halves of a node's.",
     discussion: """
       ajit keys generate topologies/remote-surgery.yaml --out keys
+      ajit up topologies/remote-surgery.yaml --keys keys
       ajit keys show --data .ajit/remote-surgery
 
       A key file holds one secret and must be readable by its owner only (mode 600).

@@ -18,7 +18,9 @@ struct UpCommand: AsyncParsableCommand {
       once, which harms nothing.
 
       With --until-settled or --for the exit status is 0 when every activation ended as its `expect:` says and money is
-      conserved, and 2 when not, after saying what differs.
+      conserved, and 2 when not, after saying what differs. When a run is resumed before its activations were over,
+      what the interruption cost is told as notes and is no difference: an epoch that nobody could measure is
+      INCONCLUSIVE, whatever `expect:` says of an undisturbed run.
       """)
 
   @Argument(help: "Topology file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
@@ -29,6 +31,10 @@ struct UpCommand: AsyncParsableCommand {
 
   @Flag(help: "Forget what the data directory holds and found a new network in it.")
   var fresh = false
+
+  @Option(
+    help: "Found the network with the keys in this directory, made by `ajit keys generate`.", completion: .directory)
+  var keys: String?
 
   @Flag(help: "Stop when every activation of the topology is over.")
   var untilSettled = false
@@ -58,8 +64,8 @@ struct UpCommand: AsyncParsableCommand {
       let (log, sink) = ScreenLog.makeStream()
       let level: Logger.Level = verbose ? .info : .warning
       let configuration = ConsortiumConfiguration(
-        topology: topology, topologyText: text, dataDirectory: directory, isFresh: fresh, enclaveExecutable: enclave,
-        logger: Logger(label: "ajit") { ScreenLog(label: $0, level: level, sink: sink) })
+        topology: topology, topologyText: text, dataDirectory: directory, isFresh: fresh, keyDirectory: keys,
+        enclaveExecutable: enclave, logger: Logger(label: "ajit") { ScreenLog(label: $0, level: level, sink: sink) })
       let run = UpRun(
         topology: topology, configuration: configuration, terminal: Terminal(), isJSON: json, log: log,
         endOfLog: { sink.finish() })
