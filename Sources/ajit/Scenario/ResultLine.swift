@@ -15,6 +15,9 @@ struct ResultLine: Encodable {
   let activations: [Activation]
   /// Everything that is not as it should be.
   let complaints: [String]
+  /// A run was resumed before its activations were over: then differences from `expect:` are notes, not complaints.
+  let interrupted: Bool
+  let notes: [String]
   var simulation: Simulated?
 
   /// What only a simulation has.
@@ -83,6 +86,8 @@ struct ResultLine: Encodable {
     self.data = data
     activations = report.activations.map(Activation.init)
     complaints = report.complaints
+    interrupted = report.isInterrupted
+    notes = report.notes
     self.simulation = simulation
   }
 }

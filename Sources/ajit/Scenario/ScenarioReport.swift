@@ -49,6 +49,9 @@ struct ScenarioReport {
   var origin: Instant = .zero
   /// Somebody stopped it before its end: what is still under way is then no complaint.
   var isPartial = false
+  /// A run was resumed before its activations were over: `expect:` speaks of an undisturbed one, so differences from it
+  /// are notes. Everything must still be settled, and money conserved.
+  var isInterrupted = false
 
   var isSettled: Bool {
     !activations.contains(where: \.isUnderWay)
@@ -58,15 +61,35 @@ struct ScenarioReport {
   var isAsExpected: Bool { activations.allSatisfy(\.differences.isEmpty) }
 
   var status: CommandStatus {
-    isSettled && isConserved && problems.isEmpty && isAsExpected ? .asExpected : .notAsExpected
+    isSettled && isConserved && problems.isEmpty && (isAsExpected || isInterrupted) ? .asExpected : .notAsExpected
   }
 
   /// Everything that is not as it should be, as sentences.
   var complaints: [String] {
     problems + (isConserved ? [] : ["money is not conserved"])
-      + activations.filter { !isPartial || !$0.isUnderWay }.flatMap { activation in
-        activation.differences.map { "\(activation.customer)/\(activation.planned.name): \($0)" }
-      }
+      + differences { $0.isUnderWay ? !isPartial : !isInterrupted }
+  }
+
+  /// What is as it may be, and yet not as `expect:` says.
+  var notes: [String] {
+    isInterrupted ? differences { !$0.isUnderWay }.map { "interrupted run: \($0)" } : []
+  }
+
+  private func differences(of isMeant: (Activation) -> Bool) -> [String] {
+    activations.filter(isMeant).flatMap { activation in
+      activation.differences.map { "\(activation.customer)/\(activation.planned.name): \($0)" }
+    }
+  }
+}
+
+extension ScenarioReport {
+  /// Whether a run that began at this time found an activation on the ledger that was not over. By the ledger's own
+  /// times, so that it needs nobody's memory.
+  func foundUnfinished(at start: Instant) -> Bool {
+    activations.contains { activation in
+      guard let requestedAt = activation.milestones.requestedAt, requestedAt < start else { return false }
+      return (activation.milestones.endedAt ?? .distantFuture) > start
+    }
   }
 }
 

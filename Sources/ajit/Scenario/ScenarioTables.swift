@@ -16,6 +16,7 @@ struct ScenarioTables {
     let offers = report.activations.compactMap(counterOffer)
     if !offers.isEmpty { lines += [""] + offers.flatMap { VisibleText.wrapped($0, to: terminal.tableWidth) } }
     lines += [""] + report.remarks
+    lines += report.notes.flatMap { VisibleText.wrapped($0, to: terminal.tableWidth) }
     lines.append(
       report.isConserved
         ? terminal.styled("money conserved", .green) + " at height \(report.height)"
@@ -24,6 +25,8 @@ struct ScenarioTables {
     if complaints.isEmpty, !report.isSettled {
       let over = report.activations.count { !$0.isUnderWay }
       lines.append("as expected so far: \(over) of \(report.activations.count) activations are over")
+    } else if complaints.isEmpty, !report.notes.isEmpty {
+      lines.append(terminal.styled("settled", .green) + " after an interruption: every activation is over")
     } else if complaints.isEmpty {
       lines.append(terminal.styled("as expected", .green) + ": every activation ended as the topology says")
     } else {

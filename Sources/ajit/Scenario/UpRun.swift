@@ -57,6 +57,7 @@ struct UpRun {
   private func run(
     _ condition: StopCondition, _ screen: ScenarioScreen
   ) async throws -> (Ending, ScenarioReport) {
+    let start = WallClock.now()
     let consortium = try await Consortium.start(configuration)
     let listening = Task {
       for await (actor, observation) in consortium.observations {
@@ -77,7 +78,9 @@ struct UpRun {
     await tell(ending == .interrupted ? "stopping, as told" : "stopping", screen)
     try await consortium.stop()
     await listening.value
-    return (ending, try await report(consortium))
+    var report = try await report(consortium)
+    report.isInterrupted = !consortium.isNew && report.foundUnfinished(at: start)
+    return (ending, report)
   }
 
   // MARK: Starting and stopping
