@@ -25,21 +25,59 @@ enum Program {
   }
 
   static func run(_ arguments: String..., in directory: URL? = nil) throws -> Outcome {
-    let process = Process()
+    try Running(executable, arguments, in: directory).outcome()
+  }
+
+  /// Started, and not waited for.
+  static func start(_ arguments: String..., in directory: URL? = nil) throws -> Running {
+    try Running(executable, arguments, in: directory)
+  }
+}
+
+/// One run of the program.
+final class Running {
+  private let process = Process()
+  private let folder: Folder
+  private let output: Pipe
+  private var read = Data()
+
+  init(_ executable: URL, _ arguments: [String], in directory: URL?) throws {
+    folder = try Folder()
+    output = Pipe()
     process.executableURL = executable
     process.arguments = arguments
     if let directory { process.currentDirectoryURL = directory }
-    // Files, not pipes: a full pipe would stop the program, and nobody reads before it ends.
-    let folder = try Folder()
-    let (out, errors) = (folder.url.appending(path: "out"), folder.url.appending(path: "errors"))
-    try Data().write(to: out)
+    // What it complains of goes to a file, because nobody reads it before the end.
     try Data().write(to: errors)
-    process.standardOutput = try FileHandle(forWritingTo: out)
+    process.standardOutput = output
     process.standardError = try FileHandle(forWritingTo: errors)
     try process.run()
+  }
+
+  deinit { if process.isRunning { process.interrupt() } }
+
+  private var errors: URL { folder.url.appending(path: "errors") }
+
+  /// Reads what the program says until a line has this in it.
+  /// - Returns: false when it ended before.
+  func until(_ text: String) -> Bool {
+    while read.range(of: Data(text.utf8)) == nil {
+      let more = output.fileHandleForReading.availableData
+      if more.isEmpty { return false }
+      read += more
+    }
+    return true
+  }
+
+  /// As ^C at a terminal.
+  func interrupt() { process.interrupt() }
+
+  /// Waits for its end.
+  func outcome() throws -> Program.Outcome {
+    read += output.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
-    return Outcome(
-      status: process.terminationStatus, output: String(decoding: try Data(contentsOf: out), as: UTF8.self),
+    return Program.Outcome(
+      status: process.terminationStatus, output: String(decoding: read, as: UTF8.self),
       errors: String(decoding: try Data(contentsOf: errors), as: UTF8.self))
   }
 }

@@ -104,3 +104,43 @@ struct ScenarioTests {
     #expect(((try result()["simulation"]) as? [String: Any])?["traceHash"] as? String == hash)
   }
 }
+
+/// What an interruption changes in a report, and what not.
+struct InterruptedReportTests {
+  private let start = Instant(nanoseconds: 1_000_000_000_000)
+
+  private func report(endedAt: Instant?, isConserved: Bool = true) throws -> ScenarioReport {
+    let path = Program.topology("remote-surgery")
+    let topology = try TopologyParser.parse([UInt8](try Data(contentsOf: URL(filePath: path))), file: path).topology
+    let customer = try #require(topology.customers.first)
+    let planned = try #require(customer.activations.first)
+    // Refused is not what the topology expects.
+    let activation = ScenarioReport.Activation(
+      planned: planned, customer: customer.name, contract: topology.contract(planned.contract), id: nil,
+      end: endedAt == nil ? .underWay("serving") : .refused("too late"),
+      milestones: .init(requestedAt: start - .seconds(5), endedAt: endedAt))
+    return ScenarioReport(name: topology.name, activations: [activation], height: 1, isConserved: isConserved)
+  }
+
+  @Test func `differences are notes, and the run a success`() throws {
+    var report = try report(endedAt: start + .seconds(1))
+    #expect(report.foundUnfinished(at: start))
+    #expect(report.status == .notAsExpected && report.notes.isEmpty && !report.complaints.isEmpty)
+    report.isInterrupted = true
+    #expect(report.status == .asExpected && report.complaints.isEmpty)
+    #expect(report.notes.allSatisfy { $0.hasPrefix("interrupted run: ") } && !report.notes.isEmpty)
+  }
+
+  @Test func `money that is gone, or an end that never comes, is still a failure`() throws {
+    var lost = try report(endedAt: start + .seconds(1), isConserved: false)
+    lost.isInterrupted = true
+    #expect(lost.status == .notAsExpected)
+    var endless = try report(endedAt: nil)
+    endless.isInterrupted = true
+    #expect(endless.status == .notAsExpected && !endless.complaints.isEmpty)
+  }
+
+  @Test func `what was over before the run began was not interrupted`() throws {
+    #expect(try !report(endedAt: start - .seconds(1)).foundUnfinished(at: start))
+  }
+}
