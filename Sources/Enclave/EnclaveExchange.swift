@@ -75,7 +75,7 @@ extension EnclaveCore {
   }
 
   /// Waits longer after each failure, never longer than ``longestRetry``, so that an edge that is down is not hammered,
-  /// and never longer than a quarter of an epoch: an edge that comes to know of the activation late, or comes back, must
+  /// and never longer than a quarter of an epoch: an edge that comes to know of the activation late, or returns, must
   /// not wait for its enclave on top.
   private func pause(_ session: Session) -> Span {
     let longest = min(Self.longestRetry, max(Self.firstRetry, session.parties.terms.metering.epoch / 4))

@@ -11,13 +11,13 @@ public struct SealedStoreError: Error, Sendable, CustomStringConvertible {
 /// An enclave's durable records in one sealed file, appended and synced turn by turn: its host carries the bytes and
 /// can neither read them nor change them unseen.
 ///
-/// The file is a sequence of entries, each a head that says its number and length and the entry itself, both sealed with
-/// the platform's key for this code. Entries are numbered, so that none can be taken out or moved; a turn is one entry,
-/// so that a torn write loses a whole turn, of which nothing had been said yet. Only an entry that is not all there, and
-/// the last, counts as torn; anything else that does not fit stops the enclave. The first entry holds the seed of the receipt key, and every launch
-/// writes its boot count before the enclave speaks: the launcher, which remembers the last launch that spoke, thereby
-/// notices a file that was put back to an earlier one. A host that puts back the file of the *same* launch is not
-/// noticed (`level: software` protects from nothing the host's root does).
+/// The file is a sequence of entries, each a head that says its number and length and the entry itself, both sealed
+/// with the platform's key for this code. Entries are numbered, so that none can be taken out or moved; a turn is one
+/// entry, so that a torn write loses a whole turn, of which nothing had been said yet. Only an entry that is not all
+/// there, and the last, counts as torn; anything else that does not fit stops the enclave. The first entry holds the
+/// seed of the receipt key, and every launch writes its boot count before the enclave speaks: the launcher, which
+/// remembers the last launch that spoke, thereby notices a file that was put back to an earlier one. A host that puts
+/// back the file of the *same* launch is not noticed (`level: software` protects from nothing the host's root does).
 public actor SealedStore: HostStore {
   private let executor: BlockingExecutor
   public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }

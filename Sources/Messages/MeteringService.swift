@@ -92,7 +92,7 @@ public struct ServiceOrder: Hashable, Sendable, WireCodable {
   }
 }
 
-/// "How far have you come with this activation?": asked of the edge by the controller and of the enclave by the customer.
+/// "How far have you come with this activation?": asked of the edge by the controller, of the enclave by the customer.
 ///
 /// The ledger counts fewer epochs than were booked when a Terminate came, and by then both sides may have recorded more
 /// of them. Their last record is then worth nothing there; the one to settle with is the last that is counted.

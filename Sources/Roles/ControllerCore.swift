@@ -210,7 +210,7 @@ public struct ControllerCore: RoleCore {
     case .confirmed(let confirmation): confirmed(confirmation, &turn)
     case .changed(let change) where change.state.isFinal: ended(change, &turn)
     case .changed(let change): changed(change)
-    case .statusSet, .rejected, .enclaveRegistered: break
+    case .statusSet, .rejected, .evidence, .enclaveRegistered: break
     }
   }
 

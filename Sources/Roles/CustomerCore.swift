@@ -80,6 +80,10 @@ public struct CustomerCore: RoleCore {
   var registrationBackoffs: [Backoff]
   /// Own registrations seen on the ledger.
   var attested: [PublicKey: Instant] = [:]
+  /// Digest of the evidence that each of them stands on: receipts name it.
+  var evidence: [PublicKey: Digest] = [:]
+  /// Evidence accepted in the block that is being read, whoever's: its event says whose.
+  private var evidenceInBlock: [PublicKey: Digest] = [:]
   private let planned: Set<ContractID>
   var deployed: Set<ContractID> = []
   var asked: [RequestID: Asked] = [:]
@@ -212,6 +216,7 @@ public struct CustomerCore: RoleCore {
   private mutating func take(_ blocks: [Block], _ turn: inout Turn) {
     for block in blocks {
       lastBlock = block.hash
+      evidenceInBlock = [:]
       for notice in LedgerView.notices(of: block) { noticed(notice, &turn) }
     }
     guard follower.hasCaughtUp else { return }
@@ -231,8 +236,11 @@ public struct CustomerCore: RoleCore {
     case .deployed(let id, _):
       if planned.contains(id) { deployed.insert(id) }
       unblock()
+    case .evidence(let key, let digest): evidenceInBlock[key] = digest
     case .enclaveRegistered(let key, let owner, let expires):
-      if owner == organisation { registered(key, expires) }
+      guard owner == organisation else { return }
+      evidence[key] = evidenceInBlock[key]
+      registered(key, expires)
     case .transaction(let id, let result):
       if let about = awaited.removeValue(forKey: id) { decided(about, result, &turn) }
     case .ordered(let activation, _, _): reached(activation, .requested(activation), &turn)

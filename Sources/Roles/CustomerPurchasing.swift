@@ -122,7 +122,8 @@ extension CustomerCore {
     let plan = purchase.plan
     let session = EnclaveSession(
       activation: id, terms: plan.terms, order: order, confirmation: confirmation, edge: edge,
-      host: configuration.hostPort, down: plan.down)
+      host: configuration.hostPort, down: plan.down,
+      attestation: order.enclaves.first.flatMap { evidence[$0] } ?? .zero)
     ask(index, .session, ActorAddress(.enclave, plan.enclave), .openSession(session), &turn)
   }
 
@@ -213,7 +214,7 @@ extension CustomerCore {
     let status: EnclaveStatus? =
       if case .success(let message) = result, case .enclaveStatus(let status) = message.value { status } else { nil }
     let late = turn.now - purchase.end(confirmation)
-    // A Terminate that was counted while the enclave was asked makes a record beyond it worth nothing: there is another.
+    // A Terminate that was counted while the enclave was asked makes a record beyond it worthless: there is another.
     let usable = status?.record?.usable(epochs: purchase.epochs)
     if let status, status.isFinished, status.record == nil || usable != nil {
       turn.add(.observe(.activation(id, .delivered)))

@@ -14,6 +14,8 @@ struct LedgerView: Sendable {
     case confirmed(SliceConfirmation)
     case rejected(SliceRejection)
     case changed(ActivationChange)
+    /// The evidence that was accepted for a receipt key, by its envelope's digest.
+    case evidence(PublicKey, Digest)
     case enclaveRegistered(PublicKey, owner: OrganisationID, expires: Instant)
   }
 
@@ -31,7 +33,10 @@ struct LedgerView: Sendable {
         notices.append(.ordered(ActivationID(envelope.digest), order, payer: payer))
       case .confirmSlice(let confirmation): notices.append(.confirmed(confirmation))
       case .rejectSlice(let rejection): notices.append(.rejected(rejection))
-      case .enrol, .registerEnclave, .transfer, .terminate, .settleAgreed, .settleByRecord: continue
+      case .registerEnclave(let evidence):
+        guard let claims = try? evidence.decode(AttestationEvidence.self) else { continue }
+        notices.append(.evidence(claims.receiptKey, evidence.digest))
+      case .enrol, .transfer, .terminate, .settleAgreed, .settleByRecord: continue
       }
     }
     for event in block.body.outcomes.events {

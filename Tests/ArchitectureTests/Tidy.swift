@@ -26,12 +26,14 @@ enum Tidy {
   }
 
   static let lineLength = lines("line length", in: \.lines) { line in
-    line.count > maximumColumns ? "\(line.count) columns are more than \(maximumColumns)" : nil
+    // A character has at least one byte: counting characters is for the few long lines.
+    guard line.utf8.count > maximumColumns, line.count > maximumColumns else { return nil }
+    return "\(line.count) columns are more than \(maximumColumns)"
   }
 
   static let whitespace = lines("white space", in: \.lines) { line in
-    if line.contains("\t") { return "a tab; indent with spaces" }
-    return line.last == " " ? "white space at the end of the line" : nil
+    if line.utf8.contains(UInt8(ascii: "\t")) { return "a tab; indent with spaces" }
+    return line.utf8.last == UInt8(ascii: " ") ? "white space at the end of the line" : nil
   }
 
   /// Nothing is left for later: the tracker is the place for that.
