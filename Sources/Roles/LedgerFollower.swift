@@ -44,7 +44,11 @@ struct LedgerFollower: Sendable {
     patience = genesis.parameters.heartbeat * Self.patienceHeartbeats
   }
 
-  var subscriptions: [Subscription] { sources.map { Subscription($0, .ledger) } }
+  /// As many members' publications as it takes for one of them to be honest: ⌊(n − 1) / 3⌋ + 1. Each copy of a block
+  /// costs a certificate's verification; questions still go to any member.
+  var subscriptions: [Subscription] {
+    sources.prefix((sources.count - 1) / 3 + 1).map { Subscription($0, .ledger) }
+  }
   var height: Height { nextHeight - 1 }
 
   mutating func start(_ turn: inout Turn, _ numbers: inout RequestNumbers) { ask(&turn, &numbers) }
