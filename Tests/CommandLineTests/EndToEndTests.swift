@@ -28,11 +28,23 @@ struct EndToEndTests {
       + amounts.map { "\($0) \(activation[$0] ?? "")" } + rules
   }
 
+  private static let attempts = 3
+
+  private func whole(_ file: String) throws -> (Folder, Program.Outcome) {
+    let folder = try Folder()
+    return (folder, try Program.run("up", file, "--data", folder.path + "/data", "--until-settled", "--json"))
+  }
+
   @Test(arguments: ["remote-surgery", "congested"])
   func `a shipped topology ends as it says, and as its simulation`(_ name: String) throws {
-    let folder = try Folder()
     let file = Program.topology(name)
-    let real = try Program.run("up", file, "--data", folder.path + "/data", "--until-settled", "--json")
+    // Real time is part of what is promised, so a machine that stalls for long enough breaks the promise, and the
+    // program rightly says so. Every run must settle and conserve; one of a few must be as expected.
+    var (folder, real) = try whole(file)
+    for _ in 1..<Self.attempts where real.status == 2 {
+      #expect(try result(real)["settled"] as? Bool == true && result(real)["conserved"] as? Bool == true)
+      (folder, real) = try whole(file)
+    }
     #expect(real.status == 0, "\(real.errors) \(real.outputLines.last ?? "")")
     let found = try result(real)
     #expect(found["type"] as? String == "result")
