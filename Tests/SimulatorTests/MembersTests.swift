@@ -5,14 +5,14 @@ import Testing
 
 /// The voting members alone: safety in every run, progress once enough of them are up.
 @Suite struct MembersTests {
-  @Test(arguments: 1...3 as ClosedRange<UInt64>) func calm(seed: UInt64) throws {
+  @Test(arguments: Seeds.few(3)) func calm(seed: UInt64) throws {
     let outcome = try Members().run(seed: seed)
     #expect(outcome.ending == .satisfied)
     #expect(outcome.complaints == [])
     #expect(outcome.paid == 40)
   }
 
-  @Test(arguments: 1...4 as ClosedRange<UInt64>) func lossy(seed: UInt64) throws {
+  @Test(arguments: Seeds.few(4)) func lossy(seed: UInt64) throws {
     let outcome = try Members().run(seed: seed, conditions: .lossy)
     #expect(outcome.ending == .satisfied)
     #expect(outcome.complaints == [])

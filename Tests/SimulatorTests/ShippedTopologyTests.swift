@@ -7,7 +7,7 @@ import Testing
 @Suite struct ShippedTopologyTests {
   static let names = ["remote-surgery", "congested"]
 
-  @Test(arguments: names, 1...3 as ClosedRange<UInt64>) func calm(name: String, seed: UInt64) throws {
+  @Test(arguments: names, Seeds.few(3)) func calm(name: String, seed: UInt64) throws {
     let result = try Simulation(topology: Topologies.shipped(name), seed: seed).run()
     #expect(result.defects == [])
     #expect(result.surprises == [], "\(result.summary)")
@@ -16,7 +16,7 @@ import Testing
 
   /// Lost messages cost time, so who comes first and how many epochs are served may change, and an operator whose own
   /// order to its edge is late answers for it. That everything ends and where the money is may not change.
-  @Test(arguments: names, 1...4 as ClosedRange<UInt64>) func lossy(name: String, seed: UInt64) throws {
+  @Test(arguments: names, Seeds.few(4)) func lossy(name: String, seed: UInt64) throws {
     let result = try Simulation(topology: Topologies.shipped(name), seed: seed, conditions: .lossy).run()
     #expect(result.defects == [])
     expectOnlyTheGuiltyPay(result, operatorIsGuilty: true)
