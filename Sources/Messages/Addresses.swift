@@ -10,6 +10,8 @@ public struct ActorAddress: Hashable, Comparable, Sendable, WireCodable, CustomS
     case validator, regulator, contract, controller, edge, enclave, customer
     /// The launcher of an enclave: measures it and signs its evidence with the platform key.
     case platform
+    /// Manages one technological domain of an operator (NSSMF, 3GPP TS 28.531).
+    case domain
     /// Something that asks and is never asked: the command line, a load generator.
     case client
   }

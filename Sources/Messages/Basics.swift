@@ -95,4 +95,6 @@ public enum MessageKind {
   public static let jointRecord: UInt16 = 34
   public static let attestationEvidence: UInt16 = 48
   public static let settlementAgreement: UInt16 = 64
+  public static let activationConsent: UInt16 = 65
+  public static let segmentOrder: UInt16 = 66
 }

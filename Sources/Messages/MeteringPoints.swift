@@ -38,13 +38,21 @@ public enum AccountingSide: UInt8, Sendable, CaseIterable, WireCodable {
 
   public var other: AccountingSide { self == .customer ? .networkOperator : .customer }
 
-  /// The points whose receipts this side owes for every epoch of a one-customer flow, in the order of its receipt set.
-  public var points: [MeteredPoint] {
+  /// The points whose receipts this side owes for every epoch of a flow with these ends under metering, in the order of
+  /// its receipt set.
+  public func points(_ ends: [FlowEnd]) -> [MeteredPoint] {
+    ends.contains(.far) ? points(at: .near, of: ends) + points(at: .far, of: ends) : points(at: .near, of: ends)
+  }
+
+  /// Those at one end.
+  public func points(at end: FlowEnd, of ends: [FlowEnd]) -> [MeteredPoint] {
+    let (sent, received) = (end.sending, end.other.sending)
     switch self {
-    case .customer:
-      [MeteredPoint(.up, .enclaveTransmit), MeteredPoint(.down, .enclaveReceive)]
+    case .customer: return [MeteredPoint(sent, .enclaveTransmit), MeteredPoint(received, .enclaveReceive)]
+    case .networkOperator where ends.contains(.far):
+      return [MeteredPoint(sent, .edgeIngress), MeteredPoint(received, .edgeEgress)]
     case .networkOperator:
-      [
+      return [
         MeteredPoint(.up, .edgeIngress), MeteredPoint(.up, .endpointReceive), MeteredPoint(.down, .endpointTransmit),
         MeteredPoint(.down, .edgeEgress),
       ]

@@ -5,7 +5,8 @@ import Wire
 // connection to its enrolled key.
 //
 //     request                          answer
-//     ServiceOrder                     .acknowledged
+//     ServiceOrder                     where this edge takes packets (service opened)
+//     ServiceRoute, BookingUpdate      .acknowledged
 //     close service (activation)       .acknowledged
 //     ReportRequest                    ServiceReport
 
@@ -41,13 +42,25 @@ public struct Traffic: Hashable, Sendable, WireCodable {
   }
 }
 
-/// The controller tells its edge monitor to serve an activation, over the slice that it stitched.
+/// The controller tells an edge monitor to serve one end of an activation, over the slice that it stitched.
 public struct ServiceOrder: Hashable, Sendable, WireCodable {
   public var activation: ActivationID
   public var terms: ContractTerms
   public var order: ActivationOrder
   public var confirmation: SliceConfirmation
-  /// What the slice's plan predicts, per direction: one-way delay between edge and endpoint, …
+  /// Which end this edge serves.
+  public var end: FlowEnd
+  /// First epoch that this edge serves: 0, or the handover's.
+  public var from: EpochNumber
+  /// The flow's number in every packet header, the operator's own and the same at all its edges.
+  public var flow: UInt32
+  /// The edge that signs the records and collects this one's receipts; nil: this one.
+  public var anchor: ActorAddress?
+  /// The edge at the other end; nil for a flow that ends at this edge's own endpoint.
+  public var peerEdge: ActorAddress?
+  /// Announced before the activation: epochs that overlap one are not served.
+  public var maintenance: [TimeWindow]
+  /// What the slice's plan predicts, per direction: one-way delay between edge and endpoint (or edge and edge), …
   public var pathDelay: Span
   /// … loss, parts per billion, …
   public var pathLoss: UInt32
@@ -57,12 +70,21 @@ public struct ServiceOrder: Hashable, Sendable, WireCodable {
 
   public init(
     activation: ActivationID, terms: ContractTerms, order: ActivationOrder, confirmation: SliceConfirmation,
-    pathDelay: Span, pathLoss: UInt32, rateUp: UInt64, rateDown: UInt64
+    end:
+      FlowEnd, from: EpochNumber, flow: UInt32, anchor: ActorAddress?, peerEdge: ActorAddress?,
+    maintenance:
+      [TimeWindow], pathDelay: Span, pathLoss: UInt32, rateUp: UInt64, rateDown: UInt64
   ) {
     self.activation = activation
     self.terms = terms
     self.order = order
     self.confirmation = confirmation
+    self.end = end
+    self.from = from
+    self.flow = flow
+    self.anchor = anchor
+    self.peerEdge = peerEdge
+    self.maintenance = maintenance
     self.pathDelay = pathDelay
     self.pathLoss = pathLoss
     self.rateUp = rateUp
@@ -70,11 +92,17 @@ public struct ServiceOrder: Hashable, Sendable, WireCodable {
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(8)
+    writer.array(14)
     writer.write(activation)
     writer.write(terms)
     writer.write(order)
     writer.write(confirmation)
+    writer.write(end)
+    writer.write(from)
+    writer.write(UInt64(flow))
+    writer.write(optional: anchor)
+    writer.write(optional: peerEdge)
+    writer.write(list: maintenance)
     writer.write(pathDelay)
     writer.write(UInt64(pathLoss))
     writer.write(rateUp)
@@ -82,12 +110,14 @@ public struct ServiceOrder: Hashable, Sendable, WireCodable {
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(8) { (reader) throws(WireError) in
+    self = try reader.record(14) { (reader) throws(WireError) in
       ServiceOrder(
         activation: try reader.value(), terms: try reader.value(), order: try reader.value(),
-        confirmation: try reader.value(), pathDelay: try reader.value(),
-        pathLoss: try reader.uint(UInt32.self, field: "path loss"), rateUp: try reader.uint(),
-        rateDown: try reader.uint())
+        confirmation: try reader.value(), end: try reader.value(), from: try reader.uint(),
+        flow: try reader.uint(UInt32.self, field: "flow"), anchor: try reader.optional(),
+        peerEdge: try reader.optional(), maintenance: try reader.list(maximum: ActivationLimits.maintenanceWindows),
+        pathDelay: try reader.value(), pathLoss: try reader.uint(UInt32.self, field: "path loss"),
+        rateUp: try reader.uint(), rateDown: try reader.uint())
     }
   }
 }

@@ -40,11 +40,11 @@ public struct PayoutSegment: Hashable, Sendable {
     self.rules = rules
   }
 
-  /// The segment as its last record leaves it; nothing was delivered when there is none.
-  public init(terms: ContractTerms, bookedEpochs: UInt64, record: JointRecord?) {
+  /// The segment as the last record leaves it; nothing was delivered when there is none.
+  public init(terms: ContractTerms, bookedEpochs: UInt64, account: SegmentAccount?) {
     self.init(
-      terms: terms, bookedEpochs: bookedEpochs, epochs: record?.epochCounters ?? EpochCounters(),
-      rules: record?.ruleCounters ?? terms.rules.map { _ in RuleCounters() })
+      terms: terms, bookedEpochs: bookedEpochs, epochs: account?.epochCounters ?? EpochCounters(),
+      rules: account?.ruleCounters ?? terms.rules.map { _ in RuleCounters() })
   }
 }
 

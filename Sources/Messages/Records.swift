@@ -76,8 +76,42 @@ public struct EpochCounters: Hashable, Sendable, WireCodable {
   }
 }
 
+/// The account of one segment of an activation: one contract's counters and what they come to.
+public struct SegmentAccount: Hashable, Sendable, WireCodable {
+  /// Per rule of the segment's contract, in its order.
+  public var ruleCounters: [RuleCounters]
+  public var epochCounters: EpochCounters
+  /// Due to the operator for the segment's epochs so far, reservation fee not included.
+  public var amountDue: Amount
+  /// Due to the customer so far.
+  public var penaltiesDue: Amount
+
+  public init(ruleCounters: [RuleCounters], epochCounters: EpochCounters, amountDue: Amount, penaltiesDue: Amount) {
+    self.ruleCounters = ruleCounters
+    self.epochCounters = epochCounters
+    self.amountDue = amountDue
+    self.penaltiesDue = penaltiesDue
+  }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(4)
+    writer.write(list: ruleCounters)
+    writer.write(epochCounters)
+    writer.write(amountDue)
+    writer.write(penaltiesDue)
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(4) { (reader) throws(WireError) in
+      SegmentAccount(
+        ruleCounters: try reader.list(maximum: ContractTerms.maximumRules), epochCounters: try reader.value(),
+        amountDue: try reader.uint(), penaltiesDue: try reader.uint())
+    }
+  }
+}
+
 /// What an epoch ends in (sla.md, "Joint record"): everything up to and including this epoch, so that the last one
-/// settles the whole activation (§3.3.1). Signed by the enclave and by the edge; each signs the same bytes.
+/// settles the whole activation (§3.3.1). Signed by the near enclave and by the anchor edge; each signs the same bytes.
 public struct JointRecord: Hashable, SignedPayload {
   public static let kind = MessageKind.jointRecord
 
@@ -86,31 +120,33 @@ public struct JointRecord: Hashable, SignedPayload {
   /// Digests of both sides' opened receipt sets for this epoch.
   public var customerReceipts: Digest
   public var operatorReceipts: Digest
-  /// Per rule in contract order; nil where a windowed rule's window has not ended, or the epoch was not served.
+  /// Per rule of the epoch's contract; nil where a windowed rule's window has not ended, or the epoch was not served.
   public var verdicts: [Verdict?]
-  public var ruleCounters: [RuleCounters]
-  public var epochCounters: EpochCounters
-  /// Due to the operator for epochs so far, reservation fee not included.
-  public var amountDue: Amount
-  /// Due to the customer so far.
-  public var penaltiesDue: Amount
+  /// In order of time; the last is the one the epoch belongs to.
+  public var segments: [SegmentAccount]
+  /// Who owed receipts of this epoch and gave none: enclaves and edges, in the order of their points.
+  public var missing: [PublicKey]
+  /// Digest of what the pure function carries to the next epoch besides this record (Metering's account state): with
+  /// both, anybody can go on.
+  public var account: Digest
   /// Digest of the previous record's payload; zero for the first.
   public var previous: Digest
 
+  /// Four points of two ends, and two edges each in the epoch of a handover.
+  public static let maximumMissing = 8
+
   public init(
     activation: ActivationID, epoch: EpochNumber, customerReceipts: Digest, operatorReceipts: Digest,
-    verdicts: [Verdict?], ruleCounters: [RuleCounters], epochCounters: EpochCounters, amountDue: Amount,
-    penaltiesDue: Amount, previous: Digest
+    verdicts: [Verdict?], segments: [SegmentAccount], missing: [PublicKey], account: Digest, previous: Digest
   ) {
     self.activation = activation
     self.epoch = epoch
     self.customerReceipts = customerReceipts
     self.operatorReceipts = operatorReceipts
     self.verdicts = verdicts
-    self.ruleCounters = ruleCounters
-    self.epochCounters = epochCounters
-    self.amountDue = amountDue
-    self.penaltiesDue = penaltiesDue
+    self.segments = segments
+    self.missing = missing
+    self.account = account
     self.previous = previous
   }
 
@@ -118,23 +154,22 @@ public struct JointRecord: Hashable, SignedPayload {
   public var digest: Digest { Digest(hashing: encoded) }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(10)
+    writer.array(9)
     writer.write(activation)
     writer.write(epoch)
     writer.write(customerReceipts)
     writer.write(operatorReceipts)
     writer.array(verdicts.count)
     for verdict in verdicts { writer.write(optional: verdict) }
-    writer.write(list: ruleCounters)
-    writer.write(epochCounters)
-    writer.write(amountDue)
-    writer.write(penaltiesDue)
+    writer.write(list: segments)
+    writer.write(list: missing)
+    writer.write(account)
     writer.write(previous)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(10) { (reader) throws(WireError) in
-      JointRecord(
+    self = try reader.record(9) { (reader) throws(WireError) in
+      let record = JointRecord(
         activation: try reader.value(), epoch: try reader.uint(), customerReceipts: try reader.value(),
         operatorReceipts: try reader.value(),
         verdicts: try reader.array(maximum: ContractTerms.maximumRules) { (reader, count) throws(WireError) in
@@ -142,8 +177,11 @@ public struct JointRecord: Hashable, SignedPayload {
           for _ in 0..<count { verdicts.append(try reader.optional()) }
           return verdicts
         },
-        ruleCounters: try reader.list(maximum: ContractTerms.maximumRules), epochCounters: try reader.value(),
-        amountDue: try reader.uint(), penaltiesDue: try reader.uint(), previous: try reader.value())
+        segments: try reader.list(maximum: ActivationLimits.segments),
+        missing: try reader.list(maximum: Self.maximumMissing), account: try reader.value(),
+        previous: try reader.value())
+      guard !record.segments.isEmpty else { throw .invalidValue(field: "segments") }
+      return record
     }
   }
 }

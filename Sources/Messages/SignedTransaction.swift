@@ -66,13 +66,54 @@ extension Action {
     switch self {
     case .registerEnclave(let evidence):
       [(evidence, MessageKind.attestationEvidence)]
+    case .activate(let order):
+      order.consent.map { [($0, MessageKind.activationConsent)] } ?? []
     case .settleAgreed(let byCustomer, let byOperator):
       [(byCustomer, MessageKind.settlementAgreement), (byOperator, MessageKind.settlementAgreement)]
-    case .settleByRecord(_, let record?):
-      [(record.byEnclave, MessageKind.jointRecord), (record.byEdge, MessageKind.jointRecord)]
-    case .settleByRecord(_, nil), .enrol, .deployContract, .setContractStatus, .transfer, .activate, .confirmSlice,
-      .rejectSlice, .terminate:
+    case .extend(let byCustomer, let byOperator), .renegotiate(let byCustomer, let byOperator):
+      [(byCustomer, MessageKind.segmentOrder), (byOperator, MessageKind.segmentOrder)]
+    case .settleByRecord(_, let record):
+      record.nestedEnvelopes
+    case .startService(let proof):
+      proof.receipts.nestedEnvelopes + proof.record.nestedEnvelopes
+    case .demandRecord(let demand):
+      demand.base.nestedEnvelopes
+        + [demand.commitment, demand.other].compactMap { $0 }.map { ($0, MessageKind.commitment) }
+    case .postRecord(let post):
+      [(post.commitment, MessageKind.commitment)] + post.receipts.nestedEnvelopes
+    case .dispute(let dispute):
+      dispute.grounds.nestedEnvelopes
+    case .enrol, .deployContract, .setContractStatus, .transfer, .confirmSlice, .rejectSlice, .terminate,
+      .demandService, .announceMaintenance, .handOver:
       []
     }
   }
+}
+
+extension DisputeCase {
+  fileprivate var nestedEnvelopes: [(Envelope, kind: UInt16)] {
+    switch self {
+    case .recompute(let base, let customer, let networkOperator):
+      base.nestedEnvelopes + customer.nestedEnvelopes + networkOperator.nestedEnvelopes
+    case .contradiction(let first, let second):
+      // Receipts, commitments and records can contradict each other; any other kind fails its check.
+      [first, second].map { ($0, Self.contradictable.contains($0.kind) ? $0.kind : MessageKind.receipt) }
+    }
+  }
+
+  private static let contradictable = [MessageKind.receipt, MessageKind.commitment, MessageKind.jointRecord]
+}
+
+extension ReceiptSet {
+  fileprivate var nestedEnvelopes: [(Envelope, kind: UInt16)] { receipts.map { ($0, MessageKind.receipt) } }
+}
+
+extension SignedRecord? {
+  fileprivate var nestedEnvelopes: [(Envelope, kind: UInt16)] {
+    map { [($0.byEnclave, MessageKind.jointRecord), ($0.byEdge, MessageKind.jointRecord)] } ?? []
+  }
+}
+
+extension AccountBase? {
+  fileprivate var nestedEnvelopes: [(Envelope, kind: UInt16)] { (self?.record).nestedEnvelopes }
 }

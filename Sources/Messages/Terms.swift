@@ -222,7 +222,8 @@ public struct ContextTerms: Hashable, Sendable, WireCodable {
   public var serviceTimes: [TimeWindow]
   /// Cells in which the guarantee holds.
   public var serviceArea: [String]
-  /// Endpoints the flow may talk to; the edge drops and counts the rest.
+  /// Whom the flow may talk to: operator-side endpoints and organisations of other customers, by name. The edge drops
+  /// and counts the rest. Packets name their destination by its place in this list.
   public var allowedPeers: [String]
   public var minimumEpochs: UInt64
   public var maximumEpochs: UInt64
@@ -443,27 +444,35 @@ public struct DeadlineTerms: Hashable, Sendable, WireCodable {
   public var settlementWindow: Span
   /// From the end of the last booked epoch to the last moment that CLOSING may be opened.
   public var settleWithin: Span
+  /// To answer a demand, on the chain's clock; whoever is silent longer loses it.
+  public var answerWithin: Span
+  /// How long after its start an activation's customer may demand service.
+  public var demandWithin: Span
 
-  public init(confirmWithin: Span, startLead: Span, settlementWindow: Span, settleWithin: Span) {
+  public init(
+    confirmWithin: Span, startLead: Span, settlementWindow: Span, settleWithin: Span, answerWithin: Span,
+    demandWithin: Span
+  ) {
     self.confirmWithin = confirmWithin
     self.startLead = startLead
     self.settlementWindow = settlementWindow
     self.settleWithin = settleWithin
+    self.answerWithin = answerWithin
+    self.demandWithin = demandWithin
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(4)
-    writer.write(confirmWithin)
-    writer.write(startLead)
-    writer.write(settlementWindow)
-    writer.write(settleWithin)
+    writer.array(6)
+    for span in [confirmWithin, startLead, settlementWindow, settleWithin, answerWithin, demandWithin] {
+      writer.write(span)
+    }
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(4) { (reader) throws(WireError) in
+    self = try reader.record(6) { (reader) throws(WireError) in
       DeadlineTerms(
         confirmWithin: try reader.value(), startLead: try reader.value(), settlementWindow: try reader.value(),
-        settleWithin: try reader.value())
+        settleWithin: try reader.value(), answerWithin: try reader.value(), demandWithin: try reader.value())
     }
   }
 }

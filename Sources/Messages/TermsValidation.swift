@@ -176,6 +176,8 @@ extension DeadlineTerms {
     try checkSpan(startLead, "deadlines.startLead", atLeast: .zero)
     try checkSpan(settlementWindow, "deadlines.settlementWindow", atLeast: Span(nanoseconds: 1))
     try checkSpan(settleWithin, "deadlines.settleWithin", atLeast: Span(nanoseconds: 1))
+    try checkSpan(answerWithin, "deadlines.answerWithin", atLeast: Span(nanoseconds: 1))
+    try checkSpan(demandWithin, "deadlines.demandWithin", atLeast: .zero)
   }
 }
 

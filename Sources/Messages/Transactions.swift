@@ -36,9 +36,7 @@ public struct Transaction: Hashable, SignedPayload {
 }
 
 /// Every transaction there is; the rows of sla.md's table plus administration. On the wire `[number, fields…]`.
-/// Numbers 10–19 and 30–39 are kept free for the transactions that complete the table (DemandService, StartService,
-/// DemandRecord, PostRecord, Extend, Renegotiate, Dispute, AnnounceMaintenance; RegulatorAction, Evidence, RotateKey,
-/// ChangeMembers).
+/// Numbers 30–39 are kept free for RegulatorAction, Evidence, RotateKey and ChangeMembers.
 public enum Action: Hashable, Sendable, WireCodable {
   /// An organisation puts one of its role keys on the ledger. By the organisation's key.
   case enrol(Enrolment)
@@ -50,6 +48,24 @@ public enum Action: Hashable, Sendable, WireCodable {
   /// controller.
   case registerEnclave(Envelope)
   case transfer(to: OrganisationID, amount: Amount)
+  /// More epochs under the same contract: both parties' signed ``SegmentOrder``; anyone may carry it.
+  case extend(byCustomer: Envelope, byOperator: Envelope)
+  /// Another contract of the operator from the next possible epoch on: both parties' signed ``SegmentOrder``.
+  case renegotiate(byCustomer: Envelope, byOperator: Envelope)
+  /// By the customer, soon after the start: "serve, or lose fee, price and penalty".
+  case demandService(ActivationID)
+  /// By the operator's controller, in answer.
+  case startService(ServiceProof)
+  /// Either side: "open your receipts of this epoch".
+  case demandRecord(RecordDemand)
+  /// In answer, by the side demanded of; then by the demander.
+  case postRecord(RecordPost)
+  /// Either side, inside CLOSING.
+  case dispute(Dispute)
+  /// By an operator's controller.
+  case announceMaintenance(Maintenance)
+  /// By the operator's controller.
+  case handOver(SliceHandover)
   /// By the paying customer.
   case activate(ActivationOrder)
   /// By the operator's controller.
@@ -70,6 +86,15 @@ public enum Action: Hashable, Sendable, WireCodable {
     case .setContractStatus: 3
     case .registerEnclave: 4
     case .transfer: 5
+    case .extend: 10
+    case .renegotiate: 11
+    case .demandService: 12
+    case .startService: 13
+    case .demandRecord: 14
+    case .postRecord: 15
+    case .dispute: 16
+    case .announceMaintenance: 17
+    case .handOver: 18
     case .activate: 20
     case .confirmSlice: 21
     case .rejectSlice: 22
@@ -84,36 +109,41 @@ public enum Action: Hashable, Sendable, WireCodable {
       writer.array(fields + 1)
       writer.write(UInt64(number))
     }
+    func single(_ field: some WireCodable) {
+      head(1)
+      writer.write(field)
+    }
     switch self {
-    case .enrol(let enrolment):
-      head(1)
-      writer.write(enrolment)
-    case .deployContract(let terms):
-      head(1)
-      writer.write(terms)
+    case .enrol(let enrolment): single(enrolment)
+    case .deployContract(let terms): single(terms)
     case .setContractStatus(let contract, let status):
       head(2)
       writer.write(contract)
       writer.write(status)
-    case .registerEnclave(let evidence):
-      head(1)
-      writer.write(evidence)
+    case .registerEnclave(let evidence): single(evidence)
     case .transfer(let receiver, let amount):
       head(2)
       writer.write(receiver)
       writer.write(amount)
-    case .activate(let order):
-      head(1)
-      writer.write(order)
-    case .confirmSlice(let confirmation):
-      head(1)
-      writer.write(confirmation)
-    case .rejectSlice(let rejection):
-      head(1)
-      writer.write(rejection)
-    case .terminate(let activation):
-      head(1)
-      writer.write(activation)
+    case .extend(let byCustomer, let byOperator):
+      head(2)
+      writer.write(byCustomer)
+      writer.write(byOperator)
+    case .renegotiate(let byCustomer, let byOperator):
+      head(2)
+      writer.write(byCustomer)
+      writer.write(byOperator)
+    case .demandService(let activation): single(activation)
+    case .startService(let proof): single(proof)
+    case .demandRecord(let demand): single(demand)
+    case .postRecord(let post): single(post)
+    case .dispute(let dispute): single(dispute)
+    case .announceMaintenance(let maintenance): single(maintenance)
+    case .handOver(let handover): single(handover)
+    case .activate(let order): single(order)
+    case .confirmSlice(let confirmation): single(confirmation)
+    case .rejectSlice(let rejection): single(rejection)
+    case .terminate(let activation): single(activation)
     case .settleAgreed(let byCustomer, let byOperator):
       head(2)
       writer.write(byCustomer)
@@ -128,46 +158,40 @@ public enum Action: Hashable, Sendable, WireCodable {
   public init(from reader: inout CBORReader) throws(WireError) {
     self = try reader.array(maximum: 8) { (reader, count) throws(WireError) in
       let number = try reader.uint()
-      func expect(_ fields: Int) throws(WireError) {
-        guard count == fields + 1 else { throw .invalidValue(field: "action \(number): field count") }
+      guard let fields = Self.fieldCount(of: number), count == fields + 1 else {
+        throw .invalidValue(field: "action \(number)")
       }
       switch number {
-      case 1:
-        try expect(1)
-        return .enrol(try reader.value())
-      case 2:
-        try expect(1)
-        return .deployContract(try reader.value())
-      case 3:
-        try expect(2)
-        return .setContractStatus(try reader.value(), try reader.value())
-      case 4:
-        try expect(1)
-        return .registerEnclave(try reader.value())
-      case 5:
-        try expect(2)
-        return .transfer(to: try reader.value(), amount: try reader.uint())
-      case 20:
-        try expect(1)
-        return .activate(try reader.value())
-      case 21:
-        try expect(1)
-        return .confirmSlice(try reader.value())
-      case 22:
-        try expect(1)
-        return .rejectSlice(try reader.value())
-      case 23:
-        try expect(1)
-        return .terminate(try reader.value())
-      case 24:
-        try expect(2)
-        return .settleAgreed(byCustomer: try reader.value(), byOperator: try reader.value())
-      case 25:
-        try expect(2)
-        return .settleByRecord(try reader.value(), try reader.optional())
-      default:
-        throw .invalidValue(field: "action number")
+      case 1: return .enrol(try reader.value())
+      case 2: return .deployContract(try reader.value())
+      case 3: return .setContractStatus(try reader.value(), try reader.value())
+      case 4: return .registerEnclave(try reader.value())
+      case 5: return .transfer(to: try reader.value(), amount: try reader.uint())
+      case 10: return .extend(byCustomer: try reader.value(), byOperator: try reader.value())
+      case 11: return .renegotiate(byCustomer: try reader.value(), byOperator: try reader.value())
+      case 12: return .demandService(try reader.value())
+      case 13: return .startService(try reader.value())
+      case 14: return .demandRecord(try reader.value())
+      case 15: return .postRecord(try reader.value())
+      case 16: return .dispute(try reader.value())
+      case 17: return .announceMaintenance(try reader.value())
+      case 18: return .handOver(try reader.value())
+      case 20: return .activate(try reader.value())
+      case 21: return .confirmSlice(try reader.value())
+      case 22: return .rejectSlice(try reader.value())
+      case 23: return .terminate(try reader.value())
+      case 24: return .settleAgreed(byCustomer: try reader.value(), byOperator: try reader.value())
+      case 25: return .settleByRecord(try reader.value(), try reader.optional())
+      default: throw .invalidValue(field: "action number")
       }
+    }
+  }
+
+  private static func fieldCount(of number: UInt64) -> Int? {
+    switch number {
+    case 1, 2, 4, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23: 1
+    case 3, 5, 10, 11, 24, 25: 2
+    default: nil
     }
   }
 }
@@ -224,17 +248,22 @@ public struct ActivationOrder: Hashable, Sendable, WireCodable {
   public var latestStart: Instant
   /// Serving cell, one of the contract's area.
   public var cell: String
-  /// Who the flow talks to, one of the contract's allowed peers.
+  /// Who the flow talks to, one of the contract's allowed peers: an operator-side endpoint, or the organisation that
+  /// owns the far enclave.
   public var peer: String
-  /// Attested receipt keys of the enclaves whose receipts count, registered by the payer (in a two-customer flow by
-  /// every owner, who countersigns).
+  /// Attested receipt keys of the enclaves whose receipts count: the payer's at the near end and, in a flow between
+  /// two customers, the peer's at the far end.
   public var enclaves: [PublicKey]
+  /// Serving cell of the far enclave; nil without one.
+  public var peerCell: String?
+  /// The far enclave's owner countersigns (``ActivationConsent``), unless that is the payer as well.
+  public var consent: Envelope?
 
-  public static let maximumEnclaves = 8
+  public static let maximumEnclaves = 2
 
   public init(
     contract: ContractID, epochs: UInt64, earliestStart: Instant, latestStart: Instant, cell: String, peer: String,
-    enclaves: [PublicKey]
+    enclaves: [PublicKey], peerCell: String? = nil, consent: Envelope? = nil
   ) {
     self.contract = contract
     self.epochs = epochs
@@ -243,10 +272,12 @@ public struct ActivationOrder: Hashable, Sendable, WireCodable {
     self.cell = cell
     self.peer = peer
     self.enclaves = enclaves
+    self.peerCell = peerCell
+    self.consent = consent
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(7)
+    writer.array(9)
     writer.write(contract)
     writer.write(epochs)
     writer.write(earliestStart)
@@ -254,15 +285,19 @@ public struct ActivationOrder: Hashable, Sendable, WireCodable {
     writer.write(cell)
     writer.write(peer)
     writer.write(list: enclaves)
+    writer.write(optional: peerCell)
+    writer.write(optional: consent)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(7) { (reader) throws(WireError) in
+    self = try reader.record(9) { (reader) throws(WireError) in
       ActivationOrder(
         contract: try reader.value(), epochs: try reader.uint(), earliestStart: try reader.value(),
         latestStart: try reader.value(), cell: try reader.text(maximum: ServiceTerms.maximumNameBytes),
         peer: try reader.text(maximum: ServiceTerms.maximumNameBytes),
-        enclaves: try reader.list(maximum: Self.maximumEnclaves))
+        enclaves: try reader.list(maximum: Self.maximumEnclaves),
+        peerCell: reader.takeNull() ? nil : try reader.text(maximum: ServiceTerms.maximumNameBytes),
+        consent: try reader.optional())
     }
   }
 }
@@ -274,29 +309,36 @@ public struct SliceConfirmation: Hashable, Sendable, WireCodable {
   public var planHash: Digest
   /// Epoch 0 begins here.
   public var startAt: Instant
-  /// The edge monitor's enrolled key: whose receipts count for the operator.
+  /// Enrolled key of the edge monitor that serves the near end. It signs the operator's side of every record, also
+  /// after a handover: the flow's anchor, as the user-plane anchor of 3GPP TS 23.501 §5.6.9 (SSC mode 1).
   public var edge: PublicKey
+  /// Of the one that serves the far end; nil for a flow that ends at the operator's endpoint. May be the same.
+  public var peerEdge: PublicKey?
 
-  public init(activation: ActivationID, planHash: Digest, startAt: Instant, edge: PublicKey) {
+  public init(
+    activation: ActivationID, planHash: Digest, startAt: Instant, edge: PublicKey, peerEdge: PublicKey? = nil
+  ) {
     self.activation = activation
     self.planHash = planHash
     self.startAt = startAt
     self.edge = edge
+    self.peerEdge = peerEdge
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(4)
+    writer.array(5)
     writer.write(activation)
     writer.write(planHash)
     writer.write(startAt)
     writer.write(edge)
+    writer.write(optional: peerEdge)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(4) { (reader) throws(WireError) in
+    self = try reader.record(5) { (reader) throws(WireError) in
       SliceConfirmation(
         activation: try reader.value(), planHash: try reader.value(), startAt: try reader.value(),
-        edge: try reader.value())
+        edge: try reader.value(), peerEdge: try reader.optional())
     }
   }
 }
