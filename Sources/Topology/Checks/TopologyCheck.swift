@@ -30,6 +30,7 @@ struct TopologyCheck {
     for (index, customer) in topology.customers.enumerated() {
       checkCustomer(customer, "/customers/\(index)")
     }
+    checkPlacement()
   }
 
   /// Each brings a platform key, and the genesis has room for so many.

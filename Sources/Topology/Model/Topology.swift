@@ -19,10 +19,13 @@ public struct Topology: Hashable, Sendable {
   public var operators: [Operator]
   public var regulators: [Regulator]
   public var customers: [Customer]
+  /// Which processes there are and what runs in each; empty when the file leaves it to whoever starts it. See
+  /// ``placement``.
+  public var nodes: [ActorNode]
 
   public init(
     name: String, description: String = "", seed: UInt64 = 1, network: NetworkParameters = .standard,
-    operators: [Operator], regulators: [Regulator] = [], customers: [Customer] = []
+    operators: [Operator], regulators: [Regulator] = [], customers: [Customer] = [], nodes: [ActorNode] = []
   ) {
     self.name = name
     self.description = description
@@ -31,6 +34,7 @@ public struct Topology: Hashable, Sendable {
     self.operators = operators
     self.regulators = regulators
     self.customers = customers
+    self.nodes = nodes
   }
 
   /// Validators: every operator leads and votes, every regulator votes.

@@ -20,7 +20,8 @@ struct TopologyReading {
       network: fields.take("network").map(network) ?? .standard,
       operators: fields.requiredList("operators", networkOperator),
       regulators: fields.list("regulators", regulator),
-      customers: fields.list("customers", customer))
+      customers: fields.list("customers", customer),
+      nodes: fields.list("nodes", actorNode))
     fields.finish()
     return topology
   }
