@@ -29,11 +29,10 @@ extension TopologyCheck {
     // One message for each pattern, whatever number of actors it takes twice.
     var reported: Set<[Int]> = []
     for conflict in resolution.conflicts where reported.insert([conflict.node, conflict.pattern]).inserted {
-      let place =
-        conflict.firstNode == conflict.node
-        ? "this node already" : "node '\(nodes[conflict.firstNode].name)' already"
+      let first = nodes[conflict.firstNode].name
       error(
-        "/nodes/\(conflict.node)/actors/\(conflict.pattern)", "\(conflict.actor) is in \(place); an actor runs once")
+        "/nodes/\(conflict.node)/actors/\(conflict.pattern)",
+        "\(conflict.actor) is in node '\(first)' already; an actor runs once")
     }
     guard !resolution.unplaced.isEmpty else { return }
     let shown = resolution.unplaced.prefix(Self.namesShown).map(\.description).joined(separator: ", ")

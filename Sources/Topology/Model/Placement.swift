@@ -99,7 +99,7 @@ struct PlacementResolution {
         var isIdle = true
         for actor in actors where actor.address.role != .platform && pattern.fits(actor.address) {
           isIdle = false
-          if let first = numbers[actor.address] {
+          if let first = numbers[actor.address], first != node {
             conflicts.append(Conflict(actor: actor.address, node: node, pattern: index, firstNode: first))
           } else {
             numbers[actor.address] = node
