@@ -2,32 +2,6 @@ import Effects
 import Messages
 import Signing
 
-/// One call of a core's `handle`: the time it runs at and the effects so far, in order.
-struct Turn {
-  let now: Instant
-  private(set) var effects: [Effect] = []
-
-  init(at now: Instant) { self.now = now }
-
-  mutating func add(_ effect: Effect) { effects.append(effect) }
-
-  mutating func note(_ text: String, _ severity: Observation.Severity = .information) {
-    effects.append(.observe(.note(severity, text)))
-  }
-
-  mutating func count(_ name: String, by amount: UInt64 = 1) { effects.append(.observe(.counted(name, by: amount))) }
-}
-
-/// Numbers for a role's requests: unused before in its life.
-struct RequestNumbers: Sendable {
-  private var last: UInt64 = 0
-
-  mutating func next() -> RequestID {
-    last += 1
-    return RequestID(last)
-  }
-}
-
 /// Nonces for one sender: hashes of a seed and a counter. The seed is drawn by the shell anew for each life, so a
 /// nonce is used twice only by accident of 64 bits, and then the ledger refuses the second transaction.
 struct NonceSource: Sendable {
