@@ -156,7 +156,7 @@ public struct ContractCore: RoleCore {
   private mutating func take(_ blocks: [Block], _ turn: inout Turn) {
     let id = configuration.terms.id
     for block in blocks {
-      for notice in LedgerView.notices(of: block) {
+      for notice in LedgerView.notices(of: block, where: concerns) {
         switch notice {
         case .deployed(id, _): status = .active
         case .statusSet(id, let new): status = new
@@ -171,6 +171,15 @@ public struct ContractCore: RoleCore {
       }
     }
     notifyOwner(&turn)
+  }
+
+  /// Its own deployment and status, and the orders that name it.
+  private func concerns(_ glance: LedgerView.Glance) -> Bool {
+    switch glance.kind {
+    case .deployContract: status == nil
+    case .setContractStatus, .activate: glance.subject == configuration.terms.id.value
+    case .extend, .renegotiate, .demandRecord, .announceMaintenance, nil: false
+    }
   }
 
   private mutating func changed(_ change: ActivationChange) {

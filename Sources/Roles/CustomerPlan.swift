@@ -6,35 +6,161 @@ import Signing
 public struct PlannedActivation: Sendable {
   /// The topology's name for it.
   public var label: String
-  public var terms: ContractTerms
+  public var offer: OfferChoice
   /// When it is asked for, after the scenario's start.
   public var at: Span
+  /// How long after asking the service may start at the earliest: more than zero is an advance booking (CAMARA QoS
+  /// Booking).
+  public var startAfter: Span
   /// How long after asking the service may start at the latest.
   public var startWithin: Span
   public var epochs: UInt64
   public var cell: String
+  /// An endpoint of the operator; the other organisation's name where a ``far`` end is planned.
   public var peer: String
   /// Name of the enclave whose receipts count.
   public var enclave: String
+  /// The other customer; nil for a flow to the operator's endpoint.
+  public var far: PlannedFarEnd?
   /// What the customer's application sends.
   public var up: Traffic
-  /// What the peer's application sends back.
+  /// What the peer's application sends back; of another customer its own plan says.
   public var down: Traffic
+  /// Of the near end, in order.
+  public var moves: [PlannedMove]
+  /// Extend and Renegotiate, in order.
+  public var amendments: [PlannedAmendment]
+  /// Terminate after so many epochs; nil: it runs its time.
+  public var terminateAfter: EpochNumber?
 
   public init(
-    label: String, terms: ContractTerms, at: Span, startWithin: Span, epochs: UInt64, cell: String, peer: String,
-    enclave: String, up: Traffic, down: Traffic
+    label: String, offer: OfferChoice, at: Span, startAfter: Span = .zero, startWithin: Span, epochs: UInt64,
+    cell: String, peer: String, enclave: String, far: PlannedFarEnd? = nil, up: Traffic, down: Traffic,
+    moves: [PlannedMove] = [], amendments: [PlannedAmendment] = [], terminateAfter: EpochNumber? = nil
   ) {
     self.label = label
-    self.terms = terms
+    self.offer = offer
     self.at = at
+    self.startAfter = startAfter
     self.startWithin = startWithin
     self.epochs = epochs
     self.cell = cell
     self.peer = peer
     self.enclave = enclave
+    self.far = far
     self.up = up
     self.down = down
+    self.moves = moves
+    self.amendments = amendments
+    self.terminateAfter = terminateAfter
+  }
+}
+
+/// Which contract is bought.
+public enum OfferChoice: Sendable {
+  case contract(ContractTerms)
+  /// The cheapest of all operators' that fits, searched on the ledger when it is wanted.
+  case cheapest(OfferWish)
+}
+
+/// What an offer must have. Place and time come from the plan: it serves the cell, every cell of the planned moves and
+/// the peer, sells that many epochs, and the whole booking lies in one of its service times.
+public struct OfferWish: Hashable, Sendable {
+  /// Service profile; nil: any.
+  public var profile: String?
+  /// Guaranteed, bit/s.
+  public var throughputUp: UInt64
+  public var throughputDown: UInt64
+  /// Most that the whole booking may lock (E); nil: any.
+  public var maximumEscrow: Amount?
+
+  public init(profile: String?, throughputUp: UInt64 = 0, throughputDown: UInt64 = 0, maximumEscrow: Amount? = nil) {
+    self.profile = profile
+    self.throughputUp = throughputUp
+    self.throughputDown = throughputDown
+    self.maximumEscrow = maximumEscrow
+  }
+}
+
+/// Another customer's end of a planned flow. Its cell is its own business: its answer to the invitation says.
+public struct PlannedFarEnd: Hashable, Sendable {
+  public var customer: ActorAddress
+  /// The near enclave asks it for its receipts.
+  public var enclave: ActorAddress
+
+  public init(customer: ActorAddress, enclave: ActorAddress) {
+    self.customer = customer
+    self.enclave = enclave
+  }
+}
+
+/// One end drives into another cell.
+public struct PlannedMove: Hashable, Sendable {
+  /// When the controller is asked: at this epoch's start. The ledger says from which epoch the handover holds.
+  public var epoch: EpochNumber
+  public var cell: String
+
+  public init(epoch: EpochNumber, cell: String) {
+    self.epoch = epoch
+    self.cell = cell
+  }
+}
+
+/// A running activation is to go on longer, or under another contract.
+public struct PlannedAmendment: Sendable {
+  public enum Change: Sendable {
+    case extend
+    /// Of the same operator; `metering` and `deadlines` as now.
+    case renegotiate(ContractTerms)
+  }
+
+  public var change: Change
+  /// When it is proposed: at this epoch's start.
+  public var epoch: EpochNumber
+  /// Booked in the new segment.
+  public var epochs: UInt64
+
+  public init(_ change: Change, at epoch: EpochNumber, epochs: UInt64) {
+    self.change = change
+    self.epoch = epoch
+    self.epochs = epochs
+  }
+}
+
+/// An invitation to another customer's flow that this one accepts. Anything else is refused.
+public struct AcceptedFlow: Sendable {
+  /// The topology's name for it.
+  public var label: String
+  /// Who pays.
+  public var payer: OrganisationID
+  /// Terms it agrees to be metered by.
+  public var contracts: [ContractTerms]
+  /// Of its own end, one of the contract's area.
+  public var cell: String
+  /// Name of its own enclave.
+  public var enclave: String
+  /// The payer's enclave.
+  public var nearEnclave: ActorAddress
+  /// What its own application sends.
+  public var traffic: Traffic
+  /// Of the far end, in order.
+  public var moves: [PlannedMove]
+  /// Invitations accepted at most.
+  public var flows: Int
+
+  public init(
+    label: String, payer: OrganisationID, contracts: [ContractTerms], cell: String, enclave: String,
+    nearEnclave: ActorAddress, traffic: Traffic, moves: [PlannedMove] = [], flows: Int = 1
+  ) {
+    self.label = label
+    self.payer = payer
+    self.contracts = contracts
+    self.cell = cell
+    self.enclave = enclave
+    self.nearEnclave = nearEnclave
+    self.traffic = traffic
+    self.moves = moves
+    self.flows = flows
   }
 }
 
@@ -46,11 +172,13 @@ extension CustomerCore {
     /// Members to follow and to submit to, preferred first.
     public var validators: [ActorAddress]
     public var plan: [PlannedActivation]
+    /// Whose flows it takes part in.
+    public var acceptances: [AcceptedFlow]
     /// The controller of each operator.
     public var controllers: [OrganisationID: ActorAddress]
     /// Where the edge monitor of each enrolled edge key is reached.
     public var edges: [PublicKey: ActorAddress]
-    /// The customer's own port for application data, and each enclave's.
+    /// The customer's own port for application data, and each of its enclaves'.
     public var hostPort: DataAddress
     public var enclavePorts: [String: DataAddress]
     /// 32 bytes drawn anew for each life.
@@ -58,124 +186,20 @@ extension CustomerCore {
 
     public init(
       name: String, genesis: Genesis, treasuryKey: SigningKey, validators: [ActorAddress], plan: [PlannedActivation],
-      controllers: [OrganisationID: ActorAddress], edges: [PublicKey: ActorAddress], hostPort: DataAddress,
-      enclavePorts: [String: DataAddress], entropy: [UInt8]
+      acceptances: [AcceptedFlow] = [], controllers: [OrganisationID: ActorAddress],
+      edges: [PublicKey: ActorAddress], hostPort: DataAddress, enclavePorts: [String: DataAddress], entropy: [UInt8]
     ) {
       self.name = name
       self.genesis = genesis
       self.treasuryKey = treasuryKey
       self.validators = validators
       self.plan = plan
+      self.acceptances = acceptances
       self.controllers = controllers
       self.edges = edges
       self.hostPort = hostPort
       self.enclavePorts = enclavePorts
       self.entropy = entropy
-    }
-  }
-
-  /// Where a purchase stands. Each case holds only what is known then.
-  enum Stage: Sendable {
-    /// Not asked for yet, or waiting for its contract to be deployed or its enclave to be registered.
-    case planned
-    /// The order is durable and on its way; sent again until it stands on the ledger or its latest start has passed.
-    case ordered(ActivationID)
-    /// REQUESTED is FINAL.
-    case requested(ActivationID)
-    /// RESERVED is FINAL; the enclave has not accepted its session yet.
-    case opening(ActivationID, SliceConfirmation)
-    /// The enclave works; application data flows between start and end.
-    case serving(ActivationID, SliceConfirmation)
-    /// The last record is signed; the agreement is at the operator's controller.
-    case settling(ActivationID, SettlementAgreement, SignedRecord?)
-    /// A final state on the ledger.
-    case ended(ActivationChange)
-    /// Not on the ledger: nothing was locked. What the ledger says later still counts.
-    case refused(String)
-
-    var activation: ActivationID? {
-      switch self {
-      case .planned, .refused: nil
-      case .ordered(let id), .requested(let id), .opening(let id, _), .serving(let id, _), .settling(let id, _, _): id
-      case .ended(let change): change.activation
-      }
-    }
-
-    var isOver: Bool {
-      switch self {
-      case .ended, .refused: true
-      default: false
-      }
-    }
-  }
-
-  /// One planned activation and how far it has come.
-  struct Purchase: Sendable {
-    let plan: PlannedActivation
-    var stage = Stage.planned
-    var order: ActivationOrder?
-    /// The signed order, kept for sending again.
-    var envelope: Envelope?
-    /// Epochs it will have had: as booked, or fewer after a Terminate.
-    var epochs: UInt64
-    /// Epochs the enclave knows of.
-    var epochsAtEnclave: UInt64
-    /// Application packets sent so far.
-    var packetsSent: UInt64 = 0
-    /// The open question: one at a time. It has a deadline, so an answer always comes.
-    var question: RequestID?
-    /// Nothing is sent again before this.
-    var notBefore = Instant.zero
-    /// How often what the stage asks for was asked in vain.
-    var failures = 0
-    var settlingSince: Instant?
-    /// The settlement of this customer alone, until it stands in a block.
-    var settlement: SignedTransaction?
-    /// CLOSING is on the ledger.
-    var isClosing = false
-    /// This customer has said there what it has to say.
-    var hasPosted = false
-
-    init(plan: PlannedActivation) {
-      self.plan = plan
-      epochs = plan.epochs
-      epochsAtEnclave = plan.epochs
-    }
-
-    var activation: ActivationID? { envelope.map { ActivationID($0.digest) } }
-
-    /// When the last packet may still be under way.
-    func end(_ confirmation: SliceConfirmation) -> Instant {
-      confirmation.startAt + plan.terms.serviceSpan(epochs: epochs)
-    }
-
-    /// How long each step of a settlement waits for others. Three of them leave time before `settleBy`.
-    var patience: Span { min(CustomerCore.settlementPatience, plan.terms.deadlines.settleWithin / 4) }
-  }
-
-  /// How far an enclave's registration has come.
-  enum Registration: Sendable {
-    case none
-    case asking
-    /// In this transaction, sent again until it stands in a block or has expired.
-    case submitted(PublicKey, SignedTransaction)
-    /// On the ledger until the instant `expires`.
-    case registered(PublicKey, expires: Instant)
-  }
-}
-
-extension CustomerCore.Stage {
-  /// For people.
-  var name: String {
-    switch self {
-    case .planned: "planned"
-    case .ordered: "ordered"
-    case .requested: "requested"
-    case .opening: "opening"
-    case .serving: "serving"
-    case .settling: "settling"
-    case .ended(let change): change.state.name
-    case .refused(let reason): "refused: \(reason)"
     }
   }
 }

@@ -1,8 +1,12 @@
 import Messages
 import Signing
+import Wire
 
 /// What a party that does not execute needs to know of the ledger, read from finalized blocks: the transactions that
 /// were accepted and the events they and the deadlines gave.
+///
+/// Thousands of parties read every block and each is concerned by next to nothing in it. So a transaction is looked at
+/// first (``Glance``: who, what, about which activation or contract), and hashed and decoded only for who wants it.
 struct LedgerView: Sendable {
   /// One thing that happened, in the order of the block.
   enum Notice: Sendable {
@@ -13,31 +17,78 @@ struct LedgerView: Sendable {
     case ordered(ActivationID, ActivationOrder, payer: PublicKey)
     case confirmed(SliceConfirmation)
     case rejected(SliceRejection)
+    case handedOver(SliceHandover)
+    /// Extend or Renegotiate: both sides signed this order.
+    case amended(SegmentOrder)
+    case serviceDemanded(ActivationID)
+    case serviceStarted(ActivationID)
+    case recordDemanded(RecordDemand, by: PublicKey)
+    case recordPosted(RecordPost, by: PublicKey)
+    /// Opened CLOSING, or replaced the record there.
+    case settlementPosted(ActivationID, SignedRecord?, by: PublicKey)
+    case disputed(Dispute, by: PublicKey)
+    case maintenance(Maintenance, by: PublicKey)
     case changed(ActivationChange)
     /// The evidence that was accepted for a receipt key, by its envelope's digest.
     case evidence(PublicKey, Digest)
     case enclaveRegistered(PublicKey, owner: OrganisationID, expires: Instant)
   }
 
+  /// What a transaction is about, from its first bytes.
+  struct Glance {
+    /// The kinds a reader tells apart, by ``Action/number``.
+    enum Kind: UInt64 {
+      case deployContract = 2
+      case setContractStatus = 3
+      case extend = 10
+      case renegotiate = 11
+      case demandRecord = 14
+      case announceMaintenance = 17
+      case activate = 20
+    }
+
+    let signer: PublicKey
+    /// Nil: one that matters only to its signer and to those whose activation it names.
+    let kind: Kind?
+    /// The identity that the action's first field is or begins with: an activation, or for an Activate the contract;
+    /// nil where it begins with something else.
+    let subject: Bytes32?
+
+    init?(_ envelope: Envelope) {
+      guard let signer = envelope.signer, var reader = try? CBORReader(envelope.payload) else { return nil }
+      let head: (number: UInt64, subject: Bytes32?)? = try? reader.record(3) { (reader) throws(WireError) in
+        _ = try reader.uint()
+        _ = try reader.uint()
+        return try reader.array(maximum: 8) { (reader, _) throws(WireError) in
+          (try reader.uint(), Self.subject(&reader))
+        }
+      }
+      guard let head else { return nil }
+      self.signer = signer
+      kind = Kind(rawValue: head.number)
+      subject = head.subject
+    }
+
+    private static func subject(_ reader: inout CBORReader) -> Bytes32? {
+      if let bytes = try? reader.byteString(maximum: 32) { return Bytes32(bytes) }
+      let bytes: [UInt8]? = try? reader.array { (reader, _) throws(WireError) in try reader.byteString(maximum: 32) }
+      return bytes.flatMap { Bytes32($0) }
+    }
+  }
+
   /// Notices of one block. The results stand beside the transactions; a follower trusts the quorum that executed them.
-  static func notices(of block: Block) -> [Notice] {
+  /// - Parameter isRelevant: whether a transaction is to be read. Of the others there is no notice; of events there
+  ///   always is.
+  static func notices(of block: Block, where isRelevant: (Glance) -> Bool = { _ in true }) -> [Notice] {
     var notices: [Notice] = []
     for (envelope, result) in zip(block.body.transactions, block.body.outcomes.results) {
-      notices.append(.transaction(envelope.digest, result))
-      guard result == .accepted, let transaction = try? envelope.decode(Transaction.self) else { continue }
-      switch transaction.action {
-      case .deployContract(let terms): notices.append(.deployed(terms.id, terms))
-      case .setContractStatus(let contract, let status): notices.append(.statusSet(contract, status))
-      case .activate(let order):
-        guard let payer = envelope.signer else { continue }
-        notices.append(.ordered(ActivationID(envelope.digest), order, payer: payer))
-      case .confirmSlice(let confirmation): notices.append(.confirmed(confirmation))
-      case .rejectSlice(let rejection): notices.append(.rejected(rejection))
-      case .registerEnclave(let evidence):
-        guard let claims = try? evidence.decode(AttestationEvidence.self) else { continue }
-        notices.append(.evidence(claims.receiptKey, evidence.digest))
-      case .enrol, .transfer, .terminate, .settleAgreed, .settleByRecord: continue
-      }
+      guard let glance = Glance(envelope), isRelevant(glance) else { continue }
+      let id = envelope.digest
+      notices.append(.transaction(id, result))
+      guard result == .accepted, let transaction = try? envelope.decode(Transaction.self),
+        let notice = notice(transaction.action, id: id, by: glance.signer)
+      else { continue }
+      notices.append(notice)
     }
     for event in block.body.outcomes.events {
       switch event {
@@ -47,5 +98,29 @@ struct LedgerView: Sendable {
       }
     }
     return notices
+  }
+
+  /// What an accepted action says beyond its result; nil where the block's events say all.
+  private static func notice(_ action: Action, id: Digest, by signer: PublicKey) -> Notice? {
+    switch action {
+    case .deployContract(let terms): .deployed(terms.id, terms)
+    case .setContractStatus(let contract, let status): .statusSet(contract, status)
+    case .activate(let order): .ordered(ActivationID(id), order, payer: signer)
+    case .confirmSlice(let confirmation): .confirmed(confirmation)
+    case .rejectSlice(let rejection): .rejected(rejection)
+    case .handOver(let handover): .handedOver(handover)
+    case .extend(let byCustomer, _), .renegotiate(let byCustomer, _):
+      (try? byCustomer.decode(SegmentOrder.self)).map { .amended($0) }
+    case .demandService(let activation): .serviceDemanded(activation)
+    case .startService(let proof): .serviceStarted(proof.activation)
+    case .demandRecord(let demand): .recordDemanded(demand, by: signer)
+    case .postRecord(let post): .recordPosted(post, by: signer)
+    case .settleByRecord(let activation, let record): .settlementPosted(activation, record, by: signer)
+    case .dispute(let dispute): .disputed(dispute, by: signer)
+    case .announceMaintenance(let maintenance): .maintenance(maintenance, by: signer)
+    case .registerEnclave(let evidence):
+      (try? evidence.decode(AttestationEvidence.self)).map { .evidence($0.receiptKey, evidence.digest) }
+    case .enrol, .transfer, .terminate, .settleAgreed: nil
+    }
   }
 }

@@ -94,7 +94,7 @@ public struct RegulatorCore: RoleCore {
         return
       }
       if Int(block.header.leader) < blocksByLeader.count { blocksByLeader[Int(block.header.leader)] += 1 }
-      for notice in LedgerView.notices(of: block) { count(notice) }
+      count(block.body.outcomes)
       // Read again from the start, the past must not take the place of what was witnessed last.
       if block.header.height.isMultiple(of: Self.checkpointInterval), block.header.height > checkpoint?.height ?? 0 {
         var writer = CBORWriter()
@@ -106,17 +106,16 @@ public struct RegulatorCore: RoleCore {
     }
   }
 
-  private mutating func count(_ notice: LedgerView.Notice) {
-    switch notice {
-    case .transaction(_, let result):
+  private mutating func count(_ outcomes: BlockOutcomes) {
+    for result in outcomes.results {
       if result == .accepted { accepted += 1 } else { refused += 1 }
-    case .changed(let change):
+    }
+    for case .activationChanged(let change) in outcomes.events {
       if change.state == .nullified { nullified += 1 }
       if change.state == .settled {
         settled += 1
         penalties += change.money.penalty
       }
-    default: break
     }
   }
 
