@@ -85,6 +85,10 @@ public enum Event: Sendable {
 /// What a core wants done, in this order. The order is a promise: everything persisted before a message in the list
 /// is durable before that message leaves. The records of one list are one commit: a crash leaves all of them or none.
 /// A persist that fails stops the node.
+///
+/// Datagrams alone keep no such order: they are measured to fractions of a millisecond, and a disk may take a second.
+/// They leave at once, whatever is being made durable. So a core transmits only what depends on no record, or on records
+/// that it has read back (`.recall`): nothing signed goes by datagram.
 public enum Effect: Sendable {
   case persist(Record)
   /// Read own durable records back: those of the stream with keys from `from` on, at most `limit`. For what is too
@@ -96,6 +100,7 @@ public enum Effect: Sendable {
   case refuse(ReplyToken, RemoteError)
   case setTimer(TimerID, at: Instant)
   case cancelTimer(TimerID)
+  /// Leaves at once and waits for no record.
   case transmit([Datagram])
   /// Something a person or a metric wants to know. Never needed for correctness.
   case observe(Observation)

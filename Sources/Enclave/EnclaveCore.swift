@@ -87,6 +87,8 @@ public struct EnclaveCore: RoleCore {
   var asked: [RequestID: Asked] = [:]
   /// Status answers that wait for the record of an earlier epoch.
   var recalls: [RequestID: Recall] = [:]
+  /// Sequence numbers being reserved, by slot: at most one range of each session at a time.
+  var reservations: [RequestID: UInt64] = [:]
   private var lastRequest: UInt64 = 0
 
   public var receiptKey: PublicKey { configuration.receiptKey.publicKey }

@@ -26,7 +26,7 @@ extension EnclaveCore {
     else { return false }
     let bytes = application.payload.count + PacketHeader.overheadBytes
     if let packet = session.packet(.data, payload: application.payload, bytes: bytes, at: turn.now) {
-      if let record = session.reserveSequence() { turn.add(.persist(record)) }
+      reserveSequences(&session, &turn)
       leaving.append(Datagram(from: configuration.networkPort, to: packet.edge, bytes: packet.bytes))
     }
     sessions[slot] = session
@@ -59,26 +59,36 @@ extension EnclaveCore {
     return true
   }
 
-  func sendProbe(_ session: inout Session, _ turn: inout Turn) {
+  mutating func sendProbe(_ session: inout Session, _ turn: inout Turn) {
     // As large as an echo, so that both ways carry the same.
     let payload = [UInt8](repeating: 0, count: EchoPayload.byteCount)
     guard
       let packet = session.packet(
         .probe, payload: payload[...], bytes: payload.count + PacketHeader.overheadBytes, at: turn.now)
     else { return }
-    if let record = session.reserveSequence() { turn.add(.persist(record)) }
+    reserveSequences(&session, &turn)
     turn.add(.transmit([Datagram(from: configuration.networkPort, to: packet.edge, bytes: packet.bytes)]))
+  }
+
+  mutating func reserveSequences(_ session: inout Session, _ turn: inout Turn) {
+    guard let record = session.reserveSequences() else { return }
+    let id = nextNumber()
+    reservations[id] = session.slot
+    turn.add(.persist(record))
+    turn.add(.recall(id, stream: Stream.sequences, from: session.slot, limit: 1))
   }
 }
 
 extension Session {
-  /// A packet stamped and counted, or nil: the flow is not open, no epoch runs, or it exceeds what was bought. What
-  /// exceeds is dropped here, before it gets a number, so that it can never look like loss.
+  /// A packet stamped and counted, or nil: the flow is not open, no epoch runs, it exceeds what was bought, or no number
+  /// is reserved for it. Such a packet is dropped here, before it gets a number, so that it can never look like loss.
   mutating func packet(
     _ purpose: PacketHeader.Purpose, payload: ArraySlice<UInt8>, bytes: Int, at now: Instant
   ) -> (edge: DataAddress, bytes: [UInt8])? {
     guard var flow, let epoch = clock.epoch(at: now), epoch < epochs else { return nil }
-    guard bytes <= Int(clamping: parties.terms.service.maximumPacketBytes), limiter.admits(bytes: bytes, at: now) else {
+    guard sequences.permits(flow.stamper.nextSequence),
+      bytes <= Int(clamping: parties.terms.service.maximumPacketBytes), limiter.admits(bytes: bytes, at: now)
+    else {
       up.droppedByPolicy(epoch: epoch, at: now)
       return nil
     }

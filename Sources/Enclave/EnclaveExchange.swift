@@ -105,7 +105,7 @@ extension EnclaveCore {
     }
     session.opened(opened, key: key)
     session.failures = 0
-    if let record = session.reserveSequence() { turn.add(.persist(record)) }
+    reserveSequences(&session, &turn)
     sessions[slot] = session
     if let key = session.flowKey { flows[key] = slot }
     turn.add(.observe(.activation(activation, .flowOpen)))

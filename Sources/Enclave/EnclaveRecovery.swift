@@ -55,7 +55,7 @@ extension Session {
     gate = RecordGate(terms: parties.terms.metering, clock: clock, recordedThrough: exchange.lastRecord?.epoch)
     up = PointMeter(point: up.point, terms: parties.terms, clock: clock, firstOpen: exchange.nextToClose)
     down = PointMeter(point: down.point, terms: parties.terms, clock: clock, firstOpen: exchange.nextToClose)
-    self.reservedSequence = reservedSequence
-    firstSequence = reservedSequence
+    sequences = SequenceReservation(
+      recovered: reservedSequence, packetsPerEpoch: parties.terms.packetsPerEpoch(.up))
   }
 }

@@ -32,6 +32,10 @@ extension EnclaveCore {
   }
 
   mutating func recalled(_ id: RequestID, _ records: [StoredRecord], _ turn: inout Turn) {
+    if let slot = reservations.removeValue(forKey: id) {
+      sessions[slot]?.reserved(records)
+      return
+    }
     guard let recall = recalls.removeValue(forKey: id) else { return }
     // The session may have been forgotten in the meantime, and the next journal is then another's.
     guard let session = sessions[recall.slot], let stored = records.first,

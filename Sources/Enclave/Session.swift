@@ -19,10 +19,7 @@ struct Session: Sendable {
   var up: PointMeter
   var down: PointMeter
   var limiter: RateLimiter
-  /// Sequence numbers below this may be used; more only after more are reserved durably.
-  var reservedSequence: UInt64 = 0
-  /// Where the numbers of this life begin.
-  var firstSequence: UInt64 = 0
+  var sequences: SequenceReservation
   var probes = ProbeSchedule()
   /// A request to the edge is in flight, or a retry is set.
   var isAsking = false
@@ -60,6 +57,7 @@ struct Session: Sendable {
     up = PointMeter(point: MeteredPoint(.up, .enclaveTransmit), terms: terms, clock: clock)
     down = PointMeter(point: MeteredPoint(.down, .enclaveReceive), terms: terms, clock: clock)
     limiter = terms.senderLimiter(.up)
+    sequences = SequenceReservation(packetsPerEpoch: terms.packetsPerEpoch(.up))
     heading = ReceiptHeading(
       activation: opening.activation, flow: 0, cell: order.cell, clock: configuration.clock,
       attestation: opening.attestation)
@@ -131,12 +129,18 @@ struct Session: Sendable {
       bytes: journal.encoded)
   }
 
-  /// Reserves sequence numbers when the next one is not.
-  /// - Returns: what must be durable before a packet with that number leaves.
-  mutating func reserveSequence() -> Record? {
-    guard let next = flow?.stamper.nextSequence, next >= reservedSequence else { return nil }
-    reservedSequence = next + 2 * UInt64(parties.terms.packetsPerEpoch(.up))
-    return .put(stream: EnclaveCore.Stream.sequences, key: slot, bytes: reservedSequence.encoded)
+  /// Reserves further sequence numbers when few are left.
+  /// - Returns: what must be durable, and read back, before any of them is used.
+  mutating func reserveSequences() -> Record? {
+    guard let next = flow?.stamper.nextSequence, let limit = sequences.extend(next: next) else { return nil }
+    return .put(stream: EnclaveCore.Stream.sequences, key: slot, bytes: limit.encoded)
+  }
+
+  mutating func reserved(_ records: [StoredRecord]) {
+    guard let stored = records.first, stored.key == slot, let limit = try? UInt64(decoding: stored.bytes) else {
+      return
+    }
+    sequences.readBack(limit)
   }
 
   // MARK: Epochs
@@ -171,7 +175,7 @@ struct Session: Sendable {
     heading.flow = opened.flow
     flow = OpenFlow(
       opened: opened, key: key,
-      stamper: PacketStamper(flow: opened.flow, direction: .up, clock: clock, nextSequence: firstSequence))
+      stamper: PacketStamper(flow: opened.flow, direction: .up, clock: clock, nextSequence: sequences.first))
   }
 }
 

@@ -84,6 +84,8 @@ public struct EdgeCore: RoleCore {
   var nextSlot: UInt64 = 1
   /// Reports that wait for the record of an earlier epoch.
   var recalls: [RequestID: Recall] = [:]
+  /// Sequence numbers being reserved, by slot: at most one range of each service at a time.
+  var reservations: [RequestID: UInt64] = [:]
   var numbers = RequestNumbers()
   var queue = EdgeQueue()
   /// When the queue's timer is set for.
@@ -103,6 +105,10 @@ public struct EdgeCore: RoleCore {
       for slot in services.keys.sorted() {
         services[slot]?.presentSince = now
         closeDue(slot, &turn)
+        if var service = services[slot] {
+          reserveSequences(&service, &turn)
+          services[slot] = service
+        }
         startTraffic(slot, &turn)
       }
     case .request(let token, let asker, let message): answer(token, asker, message.value, &turn)

@@ -92,16 +92,25 @@ extension EdgeCore {
     else { return }
     let bytes = payload.count + PacketHeader.overheadBytes
     guard bytes <= Int(clamping: service.parties.terms.service.maximumPacketBytes),
-      service.downLimiter.admits(bytes: bytes, at: turn.now), let header = flow.stamper.stamp(purpose, at: turn.now)
+      service.sequences.permits(flow.stamper.nextSequence), service.downLimiter.admits(bytes: bytes, at: turn.now),
+      let header = flow.stamper.stamp(purpose, at: turn.now)
     else { return }
     service.flow = flow
     service.endpointTransmit.sent(header, bytes: bytes)
-    if let record = service.reserveSequence() { turn.add(.persist(record)) }
+    reserveSequences(&service, &turn)
     leaving.append(
       Datagram(
         from: configuration.endpointPort, to: configuration.networkPort,
         bytes: header.packet(payload: payload, key: flow.key)))
     services[slot] = service
+  }
+
+  mutating func reserveSequences(_ service: inout EdgeService, _ turn: inout Turn) {
+    guard let record = service.reserveSequences() else { return }
+    let id = numbers.next()
+    reservations[id] = service.slot
+    turn.add(.persist(record))
+    turn.add(.recall(id, stream: Stream.sequences, from: service.slot, limit: 1))
   }
 
   // MARK: What is due

@@ -23,7 +23,7 @@ extension EdgeCore {
         return turn.add(.refuse(token, RemoteError(.invalidArgument, "a key that nothing can be agreed on with")))
       }
       turn.add(.persist(.put(stream: Stream.flows, key: slot, bytes: FlowRecord(asker, signed).encoded)))
-      if let record = service.reserveSequence() { turn.add(.persist(record)) }
+      reserveSequences(&service, &turn)
       services[slot] = service
       startTraffic(slot, &turn)
     }
@@ -130,8 +130,8 @@ extension EdgeService {
     endpointReceive = meter(endpointReceive.point)
     endpointTransmit = meter(endpointTransmit.point)
     egress = meter(egress.point)
-    self.reservedSequence = reservedSequence
-    firstSequence = reservedSequence
+    sequences = SequenceReservation(
+      recovered: reservedSequence, packetsPerEpoch: parties.terms.packetsPerEpoch(.down))
   }
 }
 

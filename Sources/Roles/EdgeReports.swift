@@ -35,6 +35,10 @@ extension EdgeCore {
   }
 
   mutating func recalled(_ id: RequestID, _ records: [StoredRecord], _ turn: inout Turn) {
+    if let slot = reservations.removeValue(forKey: id) {
+      services[slot]?.reserved(records)
+      return
+    }
     guard let recall = recalls.removeValue(forKey: id) else { return }
     // The service may have been closed in the meantime, and the next journal is then another's.
     guard let service = services[recall.slot], let stored = records.first,

@@ -27,8 +27,8 @@ struct EdgeService: Sendable {
   var downPath: PathEmulator
   /// The enclave asked before this side had closed the epoch.
   var waiting: (token: ReplyToken, commitment: CommitmentExchange)?
-  var reservedSequence: UInt64 = 0
-  var firstSequence: UInt64 = 0
+  /// Of the downlink.
+  var sequences: SequenceReservation
   /// When the endpoint's application sends next.
   var nextTraffic: Instant
   var isGenerating = false
@@ -72,6 +72,7 @@ struct EdgeService: Sendable {
     egress = meter(.down, .edgeEgress)
     upLimiter = terms.edgeLimiter(.up)
     downLimiter = terms.senderLimiter(.down)
+    sequences = SequenceReservation(packetsPerEpoch: terms.packetsPerEpoch(.down))
     func path(_ direction: Direction, _ rate: UInt64) -> PathEmulator {
       let planned = PathCondition(
         delay: order.pathDelay, jitter: .zero, loss: UInt64(order.pathLoss),
@@ -124,12 +125,18 @@ struct EdgeService: Sendable {
       bytes: journal.encoded)
   }
 
-  /// Reserves downlink sequence numbers when the next one is not.
-  /// - Returns: what must be durable before a packet with that number leaves.
-  mutating func reserveSequence() -> Record? {
-    guard let next = flow?.stamper.nextSequence, next >= reservedSequence else { return nil }
-    reservedSequence = next + 2 * UInt64(parties.terms.packetsPerEpoch(.down))
-    return .put(stream: EdgeCore.Stream.sequences, key: slot, bytes: reservedSequence.encoded)
+  /// Reserves further downlink sequence numbers when few are left.
+  /// - Returns: what must be durable, and read back, before any of them is used.
+  mutating func reserveSequences() -> Record? {
+    guard let next = flow?.stamper.nextSequence, let limit = sequences.extend(next: next) else { return nil }
+    return .put(stream: EdgeCore.Stream.sequences, key: slot, bytes: limit.encoded)
+  }
+
+  mutating func reserved(_ records: [StoredRecord]) {
+    guard let stored = records.first, stored.key == slot, let limit = try? UInt64(decoding: stored.bytes) else {
+      return
+    }
+    sequences.readBack(limit)
   }
 
   // MARK: Epochs
@@ -170,7 +177,7 @@ struct EdgeService: Sendable {
     else { return false }
     let stamper =
       flow?.stamper
-      ?? PacketStamper(flow: UInt32(slot), direction: .down, clock: clock, nextSequence: firstSequence)
+      ?? PacketStamper(flow: UInt32(slot), direction: .down, clock: clock, nextSequence: sequences.first)
     flow = OpenFlow(enclave: enclave, opening: opening, key: key, stamper: stamper)
     return true
   }

