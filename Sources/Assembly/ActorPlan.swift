@@ -35,8 +35,10 @@ public struct ActorPlan: Sendable {
   }
 }
 
-/// What only the place where actors run can say: keys, randomness, ports and what was launched.
+/// What only the place where actors run can say: which they are, keys, randomness, ports and what was launched.
 public struct RuntimeInputs<Keys: Keyring> {
+  /// Whether an actor runs here.
+  public var runs: (ActorAddress) -> Bool
   public var keyring: Keys
   /// 32 bytes for an actor, drawn anew for each life (a simulation: from its seed).
   public var entropy: (ActorAddress) -> [UInt8]
@@ -44,8 +46,10 @@ public struct RuntimeInputs<Keys: Keyring> {
   public var edgePorts: [String: EdgePorts]
   /// Per customer: where its application sends and receives.
   public var customerPorts: [String: DataAddress]
-  /// Per enclave: what it reported when it was launched.
+  /// Per enclave that was launched here: what it reported.
   public var enclaves: [String: EnclaveIdentity]
+  /// Per enclave, wherever it runs: where it takes its application's datagrams.
+  public var enclavePorts: [String: DataAddress]
   /// What the launcher measured.
   public var measurement: Digest
   /// Per enclave: launches so far, this one included.
@@ -53,16 +57,21 @@ public struct RuntimeInputs<Keys: Keyring> {
   /// What edges say about the clock they stamp with.
   public var clock: ClockQuality
 
+  /// - Parameters:
+  ///   - runs: nil where every actor runs.
+  ///   - enclavePorts: nil where every enclave was launched.
   public init(
-    keyring: Keys, entropy: @escaping (ActorAddress) -> [UInt8], edgePorts: [String: EdgePorts],
-    customerPorts: [String: DataAddress], enclaves: [String: EnclaveIdentity], measurement: Digest,
-    bootCounts: [String: UInt64], clock: ClockQuality
+    runs: ((ActorAddress) -> Bool)? = nil, keyring: Keys, entropy: @escaping (ActorAddress) -> [UInt8],
+    edgePorts: [String: EdgePorts], customerPorts: [String: DataAddress], enclaves: [String: EnclaveIdentity],
+    enclavePorts: [String: DataAddress]? = nil, measurement: Digest, bootCounts: [String: UInt64], clock: ClockQuality
   ) {
+    self.runs = runs ?? { _ in true }
     self.keyring = keyring
     self.entropy = entropy
     self.edgePorts = edgePorts
     self.customerPorts = customerPorts
     self.enclaves = enclaves
+    self.enclavePorts = enclavePorts ?? enclaves.mapValues(\.applicationPort)
     self.measurement = measurement
     self.bootCounts = bootCounts
     self.clock = clock
@@ -85,14 +94,16 @@ public struct EdgePorts: Hashable, Sendable {
 }
 
 extension Deployment {
-  /// Every actor but the enclaves, validators first: the order in which they are best started.
+  /// Every actor that runs here but the enclaves, validators first: the order in which they are best started. Asks the
+  /// inputs for nothing that only other actors need.
   public func actors<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) throws -> [ActorPlan] {
-    try validators(inputs) + regulators() + edges(inputs) + controllers(inputs) + contractActors() + platforms(inputs)
-      + customers(inputs)
+    try validators(inputs) + regulators(inputs) + edges(inputs) + controllers(inputs) + contractActors(inputs)
+      + platforms(inputs) + customers(inputs)
   }
 
   private func validators<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) throws -> [ActorPlan] {
-    try genesis.members.enumerated().map { index, member in
+    try genesis.members.enumerated().compactMap { index, member in
+      guard inputs.runs(ActorAddress(.validator, member.name)) else { return nil }
       let configuration = ValidatorCore.Configuration(
         genesis: genesis, member: MemberIndex(index),
         key: try inputs.keyring.signingKey(KeyName(.validator, member.name)))
@@ -102,8 +113,8 @@ extension Deployment {
     }
   }
 
-  private func regulators() -> [ActorPlan] {
-    topology.regulators.map { regulator in
+  private func regulators<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) -> [ActorPlan] {
+    topology.regulators.filter { inputs.runs(ActorAddress(.regulator, $0.name)) }.map { regulator in
       let configuration = RegulatorCore.Configuration(
         name: regulator.name, genesis: genesis, validators: validators(preferring: regulator.name))
       return ActorPlan(ActorAddress(.regulator, regulator.name), store: .records) {
@@ -114,7 +125,7 @@ extension Deployment {
 
   private func edges<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) throws -> [ActorPlan] {
     try topology.operators.flatMap { networkOperator in
-      try networkOperator.edges.map { edge in
+      try networkOperator.edges.filter { inputs.runs(ActorAddress(.edge, $0.name)) }.map { edge in
         let name = KeyName(.edge, edge.name)
         guard let ports = inputs.edgePorts[edge.name] else {
           throw MissingInput(description: "ports of edge \(edge.name)")
@@ -132,9 +143,10 @@ extension Deployment {
   }
 
   private func controllers<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) throws -> [ActorPlan] {
-    try topology.operators.map { networkOperator in
+    try topology.operators.compactMap { networkOperator in
       let name = networkOperator.name
       let address = ActorAddress(.controller, name)
+      guard inputs.runs(address) else { return nil }
       let configuration = ControllerCore.Configuration(
         name: name, genesis: genesis, organisation: keys.organisation(name),
         key: try inputs.keyring.signingKey(KeyName(.controller, name)), validators: validators(preferring: name),
@@ -150,8 +162,10 @@ extension Deployment {
     }
   }
 
-  private func contractActors() -> [ActorPlan] {
-    contracts.map { reference, terms in
+  /// Each beside its operator's controller.
+  private func contractActors<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) -> [ActorPlan] {
+    contracts.compactMap { reference, terms in
+      guard inputs.runs(ActorAddress(.controller, reference.operatorName)) else { return nil }
       let configuration = ContractCore.Configuration(
         genesis: genesis, terms: terms, validators: validators(preferring: reference.operatorName),
         owner: ActorAddress(.controller, reference.operatorName))
@@ -181,8 +195,9 @@ extension Deployment {
     let edges = topology.operators.flatMap(\.edges).map {
       (keys[KeyName(.edge, $0.name)], ActorAddress(.edge, $0.name))
     }
-    return try topology.customers.enumerated().map { index, customer in
+    return try topology.customers.enumerated().compactMap { index, customer in
       let address = ActorAddress(.customer, customer.name)
+      guard inputs.runs(address) else { return nil }
       let port = inputs.customerPorts[customer.name] ?? .loopback(port: 0)
       let configuration = CustomerCore.Configuration(
         name: customer.name, genesis: genesis,
@@ -190,7 +205,7 @@ extension Deployment {
         validators: validators(preferring: preferredValidator(ofCustomer: index)),
         plan: customer.activations.compactMap { planned($0) },
         controllers: Dictionary(uniqueKeysWithValues: controllers), edges: Dictionary(uniqueKeysWithValues: edges),
-        hostPort: port, enclavePorts: inputs.enclaves.mapValues(\.applicationPort), entropy: inputs.entropy(address))
+        hostPort: port, enclavePorts: inputs.enclavePorts, entropy: inputs.entropy(address))
       return ActorPlan(address, store: .records, ports: [port]) {
         try CustomerCore(configuration, recovering: $0)
       }

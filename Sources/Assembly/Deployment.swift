@@ -63,6 +63,45 @@ public struct KeyDirectory: Sendable {
     self.publicKeys = publicKeys
   }
 
+  /// Reads every public key out of a network's genesis: what a node knows that has no secrets but its own.
+  /// - Returns: nil when the genesis is not of this topology.
+  public init?(_ topology: Topology, _ genesis: Genesis) {
+    var publicKeys: [KeyName: PublicKey] = [:]
+    var organisations = genesis.organisations[...]
+    func take(_ name: String, _ roles: [(KeyName.Role, KeyRole)], edges: [String] = []) -> Bool {
+      guard let organisation = organisations.popFirst(), organisation.name == name else { return false }
+      publicKeys[KeyName(.organisation, name)] = PublicKey(value: organisation.id.value)
+      for (role, enrolled) in roles {
+        guard let key = organisation.keys.first(where: { $0.role == enrolled })?.key else { return false }
+        publicKeys[KeyName(role, name)] = key
+      }
+      let edgeKeys = organisation.keys.filter { $0.role == .edge }.map(\.key)
+      guard edgeKeys.count == edges.count else { return false }
+      for (edge, key) in zip(edges, edgeKeys) { publicKeys[KeyName(.edge, edge)] = key }
+      return true
+    }
+    for networkOperator in topology.operators {
+      let roles: [(KeyName.Role, KeyRole)] = [
+        (.validator, .validator), (.controller, .controller), (.treasury, .treasury),
+      ]
+      guard take(networkOperator.name, roles, edges: networkOperator.edges.map(\.name)) else { return nil }
+    }
+    for regulator in topology.regulators {
+      guard take(regulator.name, [(.validator, .validator)]) else { return nil }
+    }
+    for customer in topology.customers {
+      guard take(customer.name, [(.treasury, .treasury)]) else { return nil }
+    }
+    let owners = topology.customers.filter { !$0.enclaves.isEmpty }
+    guard organisations.isEmpty, owners.count == genesis.platformKeys.count else { return nil }
+    for (owner, key) in zip(owners, genesis.platformKeys) { publicKeys[KeyName(.platform, owner.name)] = key }
+    self.publicKeys = publicKeys
+    // Names are not all that a file says: money, members and parameters must be the genesis' own, too.
+    let same = Genesis(
+      topology, keys: self, salt: genesis.salt, scheme: genesis.signatureScheme ?? .ed25519, time: genesis.time)
+    guard same == genesis else { return nil }
+  }
+
   public subscript(_ name: KeyName) -> PublicKey { publicKeys[name] ?? PublicKey(value: .zero) }
 
   public func organisation(_ name: String) -> OrganisationID { OrganisationID(self[KeyName(.organisation, name)]) }

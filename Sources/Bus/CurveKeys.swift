@@ -57,6 +57,22 @@ public struct CurveKeyPair: Sendable {
     self.secretKey = secretKey
   }
 
+  /// The pair of a secret that was kept.
+  /// - Parameter secret: 32 bytes; the caller wipes its own copy.
+  /// - Throws: ``BusError/system(_:)`` for another length, or when libzmq was built without CURVE.
+  public init(secret: [UInt8]) throws(BusError) {
+    // libzmq wants Z85 text: 40 characters and a zero.
+    var secretText = [CChar](repeating: 0, count: 41)
+    var publicText = [CChar](repeating: 0, count: 41)
+    var publicBytes = [UInt8](repeating: 0, count: 32)
+    defer { unsafe explicit_bzero(&secretText, secretText.count) }
+    guard let secretKey = CurveSecretKey(secret), unsafe zmq_z85_encode(&secretText, secret, secret.count) != nil,
+      unsafe zmq_curve_public(&publicText, &secretText) == 0, unsafe zmq_z85_decode(&publicBytes, publicText) != nil,
+      let publicKey = CurvePublicKey(publicBytes)
+    else { throw .system("CURVE keys: \(systemReason())") }
+    self.init(publicKey: publicKey, secretKey: secretKey)
+  }
+
   /// A fresh pair from libzmq (`zmq_curve_keypair`).
   /// - Throws: ``BusError/system(_:)`` when libzmq was built without CURVE or there is no memory.
   public static func generate() throws(BusError) -> CurveKeyPair {

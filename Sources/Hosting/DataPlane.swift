@@ -23,6 +23,8 @@ public final class DataPlane: Sendable {
   /// Ports of one process.
   public static let maximumPorts = 16_384
 
+  /// The address that every port is bound on.
+  public let host: UInt32
   private let state = Mutex(State())
   /// A pair of sockets whose only message is that `state` has changed.
   private let wakeRead: Int32
@@ -31,7 +33,9 @@ public final class DataPlane: Sendable {
   private let notSent = Atomic<UInt64>(0)
 
   /// Starts the thread. It runs until ``shutdown()``.
-  public init() throws(DataPortError) {
+  /// - Parameter host: an IPv4 address of this host; peers on other hosts cannot reach the loopback interface.
+  public init(host: UInt32 = DataAddress.loopback(port: 0).ipv4) throws(DataPortError) {
+    self.host = host
     var ends: [Int32] = [-1, -1]
     let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
     guard socketpair(AF_UNIX, kind, 0, &ends) == 0 else {
@@ -64,11 +68,11 @@ public final class DataPlane: Sendable {
     (dropped.load(ordering: .relaxed), notSent.load(ordering: .relaxed))
   }
 
-  /// Binds a port on the loopback interface; 0 lets the system choose.
+  /// Binds a port; 0 lets the system choose.
   public func open(
     port: UInt16 = 0
   ) throws(DataPortError) -> (address: DataAddress, arrivals: AsyncStream<[Datagram]>) {
-    let socket = try UDPSocket(port: port)
+    let socket = try UDPSocket(DataAddress(ipv4: host, port: port))
     let queue = DatagramQueue()
     let refusal = state.withLock { state -> String? in
       if state.isClosed { return "the data plane is shut down" }

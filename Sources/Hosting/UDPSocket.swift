@@ -15,8 +15,8 @@ final class UDPSocket: Sendable {
   /// Bytes the kernel may hold for us before it drops: a burst of a stalled moment must fit.
   static let bufferBytes: Int32 = 4 << 20
 
-  /// - Parameter port: 0 lets the system choose.
-  init(port: UInt16) throws(DataPortError) {
+  /// - Parameter wanted: where to bind; port 0 lets the system choose.
+  init(_ wanted: DataAddress) throws(DataPortError) {
     let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw DataPortError(description: "no UDP socket: \(systemReason(errno))") }
     self.descriptor = descriptor
@@ -25,7 +25,7 @@ final class UDPSocket: Sendable {
       var value = value
       _ = setsockopt(descriptor, SOL_SOCKET, option, &value, socklen_t(MemoryLayout<Int32>.size))
     }
-    var local = DataAddress.loopback(port: port).socketAddress
+    var local = wanted.socketAddress
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let isBound = withUnsafeMutablePointer(to: &local) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
@@ -36,9 +36,9 @@ final class UDPSocket: Sendable {
       let reason = systemReason(errno)
       close(descriptor)
       throw DataPortError(
-        description: "UDP port \(port) of 127.0.0.1 cannot be bound: \(reason): free it or choose another")
+        description: "UDP \(wanted) cannot be bound: \(reason): free it or choose another")
     }
-    address = .loopback(port: UInt16(bigEndian: local.sin_port))
+    address = DataAddress(local)
   }
 
   deinit { close(descriptor) }
