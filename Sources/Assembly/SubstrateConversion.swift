@@ -28,7 +28,7 @@ extension SubstrateNode {
       case .endpoint: .endpoint
       }
     self.init(
-      name: node.name, domain: Domain(node.domain), attachment: attachment, computeUnits: node.computeUnits,
+      name: node.name, domain: ResourceDomain(node.domain), attachment: attachment, computeUnits: node.computeUnits,
       functions: node.functions.map {
         HostedFunction(
           kind: $0.kind, computeUnits: $0.computeUnits, processingDelay: $0.processingDelay, cost: $0.cost)
@@ -36,7 +36,7 @@ extension SubstrateNode {
   }
 }
 
-extension Domain {
+extension ResourceDomain {
   init(_ domain: Topology.Node.Domain) {
     self =
       switch domain {

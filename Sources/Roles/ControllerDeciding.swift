@@ -66,7 +66,7 @@ extension ControllerCore {
   private func sliceRequest(_ job: Job, startAt: Instant) -> SliceRequest {
     let terms = job.terms
     return SliceRequest(
-      cell: job.order.cell, endpoint: job.order.peer, functionChain: terms.service.functionChain,
+      cell: job.order.cell, destination: .endpoint(job.order.peer), functionChain: terms.service.functionChain,
       sharing: terms.service.sharing,
       requirements: SliceRequirements(
         throughputUp: terms.service.guaranteedUp, throughputDown: terms.service.guaranteedDown,
@@ -82,7 +82,7 @@ extension ControllerCore {
     let slice = SliceRecord(
       id: ReservationID(nextReservation), activation: activation, state: .held, confirmationExpiry: expiry, plan: plan)
     do throws(CalendarError) {
-      try calendar.hold(slice.id, plan)
+      try calendar.hold(slice.id, plan, for: activation)
     } catch {
       turn.note("the plan for \(activation.short) cannot be held: \(error)", .warning)
       return reject(activation, .capacity, nil, &turn)

@@ -136,9 +136,16 @@ struct Diagnosis {
     return max(1, Self.throughputSteps.dividingFullWidth(product).quotient)
   }
 
-  /// The same for as long, from the first moment at which enough has ended.
   private mutating func later() -> SliceRequirements? {
-    guard let ideal = find(problem, idle: true).path else { return nil }
+    guard let (_, window) = later(startingBy: .distantFuture) else { return nil }
+    var found = requirements
+    found.window = window
+    return found
+  }
+
+  /// The same for as long, from the first moment at which enough has ended.
+  mutating func later(startingBy latest: Instant) -> (path: Path, window: TimeWindow)? {
+    guard requirements.window.from < latest, let ideal = find(problem, idle: true).path else { return nil }
     let length = requirements.window.to - requirements.window.from
     var tried = requirements
     for _ in 0..<Self.maximumPostponements {
@@ -151,9 +158,9 @@ struct Diagnosis {
         case .place(_, let node): calendar.firstFall(of: .compute(node), after: tried.window.from)
         }
       }.min()
-      guard let end, end + length > end else { return nil }
+      guard let end, end <= latest, end + length > end else { return nil }
       tried.window = TimeWindow(from: end, to: end + length)
-      if find(problem.with(tried)).path != nil { return tried }
+      if let path = find(problem.with(tried)).path { return (path, tried.window) }
     }
     return nil
   }

@@ -4,7 +4,7 @@ import Messages
 /// `recommendedRequirements`). Goes to the customer in RejectSlice with a full refund (paper §3.2.1).
 public struct Infeasible: Error, Hashable, Sendable {
   public enum Reason: Hashable, Sendable {
-    /// Nothing leads from the cell through the chain to the endpoint, whatever its capacity.
+    /// Nothing leads from the cell through the chain to the other end, whatever its capacity.
     case noRoute
     /// There is a way, but not enough of it is free in the window; the tightest element of the cheapest way.
     case capacity(at: Resource)

@@ -1,14 +1,14 @@
 import Messages
 
-/// What is left at least to the endpoint from every state of the layered graph, were nothing reserved: the lower
+/// What is left at least to the destination from every state of the layered graph, were nothing reserved: the lower
 /// bounds that make search go straight for its goal and drop what cannot keep a limit.
 ///
 /// The layered graph has one copy of the substrate per number of network functions already passed; placing the next
-/// function leads from a node's copy in one layer to its copy in the next. Bounds depend on endpoint and chain, not
+/// function leads from a node's copy in one layer to its copy in the next. Bounds depend on destination and chain, not
 /// on reservations, so they are computed once (three backward Dijkstra runs) and kept by ``SlicePlanner``.
 struct PathBounds: Sendable {
   struct Key: Hashable, Sendable {
-    let endpoint: Int
+    let destination: Int
     let chain: [String]
     /// Directed links serve only flows that need nothing backward.
     let carriesUp: Bool
@@ -40,6 +40,9 @@ struct PathBounds: Sendable {
     layers = key.chain.count + 1
     placements = key.chain.flatMap { kind in
       substrate.nodes.map { node in
+        if kind == PathProblem.turn {
+          return Placement(units: node.attachment == .cell ? nil : 0, delay: 0, cost: 0)
+        }
         guard let function = node.function(kind) else { return Placement(units: nil, delay: 0, cost: 0) }
         return Placement(
           units: function.computeUnits, delay: function.processingDelay.nanoseconds, cost: Int64(function.cost))
@@ -55,7 +58,7 @@ struct PathBounds: Sendable {
     loss = run({ linkLoss[$0] }, { _ in 0 })
   }
 
-  /// Dijkstra's algorithm backwards from the endpoint in the last layer.
+  /// Dijkstra's algorithm backwards from the destination in the last layer.
   private static func distances(
     _ key: Key, _ substrate: Substrate, _ placements: [Placement], _ ofLink: (Int) -> Int64,
     _ ofPlacement: (Placement) -> Int64
@@ -63,7 +66,7 @@ struct PathBounds: Sendable {
     let nodeCount = substrate.nodes.count
     var distances = [Int64](repeating: unreachable, count: nodeCount * (key.chain.count + 1))
     var queue = PriorityQueue()
-    let goal = key.chain.count * nodeCount + key.endpoint
+    let goal = key.chain.count * nodeCount + key.destination
     distances[goal] = 0
     queue.push(PriorityQueue.Entry(first: 0, second: 0, third: 0, item: Int32(goal)))
     while let entry = queue.pop() {

@@ -7,8 +7,12 @@ struct PathProblem: Sendable {
   }
 
   let cell: Int
-  let endpoint: Int
+  /// The operator-side endpoint, or the far end's cell.
+  let destination: Int
+  /// What to pass on the way, in order: kinds of network functions, and ``turn``.
   let chain: [String]
+  /// Nodes that the way must not touch, its two ends excepted.
+  var avoided: Set<Int> = []
   let exclusive: Bool
   var up: UInt64
   var down: UInt64
@@ -19,8 +23,13 @@ struct PathProblem: Sendable {
   var maximumLoss: Int64?
   var objective = Objective.cost
 
+  /// The first node beyond the cell, where a flow that stays in its cell turns round: from user to user it goes up the
+  /// radio link and down again. Passed like a network function that any other node has and that takes nothing. No
+  /// function has an empty kind.
+  static let turn = ""
+
   var boundsKey: PathBounds.Key {
-    PathBounds.Key(endpoint: endpoint, chain: chain, carriesUp: up > 0, carriesDown: down > 0)
+    PathBounds.Key(destination: destination, chain: chain, carriesUp: up > 0, carriesDown: down > 0)
   }
 
   /// The same problem with other requirements.

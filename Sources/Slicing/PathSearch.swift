@@ -11,6 +11,8 @@ import Messages
 struct PathSearch {
   /// Partial paths of one search.
   static let maximumLabels = 1 << 16
+  /// What one way can pass: every network function, and ``PathProblem/turn``.
+  static let maximumLayers = ServiceTerms.maximumFunctions + 1
 
   private struct Label {
     let cost: Int64
@@ -57,7 +59,7 @@ struct PathSearch {
   }
 
   mutating func run() -> PathOutcome {
-    let goal = Int32((bounds.layers - 1) * bounds.nodeCount + problem.endpoint)
+    let goal = Int32((bounds.layers - 1) * bounds.nodeCount + problem.destination)
     add(state: problem.cell, cost: 0, delay: 0, loss: 0, previous: -1, via: -1, uses: 0)
     while let entry = queue.pop() {
       let label = labels[Int(entry.item)]
@@ -77,9 +79,14 @@ struct PathSearch {
     for arc in substrate.outgoing.arcs(of: node) {
       // Straight back over the same link, with no function in between, only adds.
       if label.via >= 0, label.via / 2 == arc.link { continue }
+      if isAvoided(Int(arc.node)) { continue }
       cross(arc, from: label, index: index, layer: layer)
     }
     if layer < bounds.layers - 1 { place(from: label, index: index, layer: layer, node: node) }
+  }
+
+  private func isAvoided(_ node: Int) -> Bool {
+    !problem.avoided.isEmpty && problem.avoided.contains(node) && node != problem.destination && node != problem.cell
   }
 
   private mutating func cross(_ arc: Adjacency.Arc, from label: Label, index: Int32, layer: Int) {
@@ -108,7 +115,9 @@ struct PathSearch {
     let delay = label.delay + placement.delay
     guard canFinish(state: target, delay: delay, loss: label.loss) else { return }
     var uses = label.uses
-    switch availability.level(compute: node, most: mostCompute(node)) {
+    switch problem.chain[layer] == PathProblem.turn
+      ? .ample : availability.level(compute: node, most: mostCompute(node))
+    {
     case .unusable, .unknown: return
     case .ample: break
     case .scarce:
@@ -185,7 +194,8 @@ struct PathSearch {
         steps.append(.cross(LinkID(Int(label.via / 2)), label.via % 2 == 0 ? .forward : .backward))
       } else {
         let (layer, node) = Int(previous.state).quotientAndRemainder(dividingBy: bounds.nodeCount)
-        steps.append(.place(kind: problem.chain[layer], node: NodeID(node)))
+        let kind = problem.chain[layer]
+        if kind != PathProblem.turn { steps.append(.place(kind: kind, node: NodeID(node))) }
       }
       label = previous
     }
@@ -195,7 +205,7 @@ struct PathSearch {
   // MARK: Scarce elements
 
   private func placementCode(layer: Int, node: Int) -> UInt32 {
-    UInt32(2 * substrate.links.count + node * ServiceTerms.maximumFunctions + layer)
+    UInt32(2 * substrate.links.count + node * Self.maximumLayers + layer)
   }
 
   /// What the whole chain would take of a node.
@@ -208,7 +218,7 @@ struct PathSearch {
   private func computeUsed(_ node: Int, by index: Int32) -> UInt64 {
     let first = placementCode(layer: 0, node: node)
     return uses[Int(index)].reduce(into: 0) { sum, code in
-      guard code >= first, code < first + UInt32(ServiceTerms.maximumFunctions) else { return }
+      guard code >= first, code < first + UInt32(Self.maximumLayers) else { return }
       sum += bounds.placements[Int(code - first) * bounds.nodeCount + node].units ?? 0
     }
   }

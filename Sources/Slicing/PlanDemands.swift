@@ -22,7 +22,7 @@ public enum PlanError: Error, Hashable, Sendable {
   case notConnected(step: Int)
   /// The node cannot run the network function.
   case functionNotHosted(step: Int)
-  /// The last step does not end at the endpoint.
+  /// The last step does not end at the destination.
   case endsElsewhere
   /// The window is empty.
   case emptyWindow
@@ -56,7 +56,7 @@ extension SlicePlan {
         takings.append((.compute(node), function.computeUnits))
       }
     }
-    guard position == endpoint else { throw .endsElsewhere }
+    guard position == destination else { throw .endsElsewhere }
     return merge(takings, on: substrate)
   }
 

@@ -1,8 +1,8 @@
 import Messages
 import Wire
 
-/// Identifies one reservation of one operator: the key of its ``SliceRecord``. An activation that is extended or
-/// renegotiated has several.
+/// Identifies one reservation of one operator: the key of its ``SliceRecord``. An activation that is handed over,
+/// extended or renegotiated has several.
 public struct ReservationID: Hashable, Comparable, Sendable, WireCodable, CustomStringConvertible {
   public let number: UInt64
   public init(_ number: UInt64) { self.number = number }
@@ -17,25 +17,35 @@ public struct ReservationID: Hashable, Comparable, Sendable, WireCodable, Custom
 /// The rule: at no moment is more of a resource reserved than there is. A hold counts like a confirmed reservation,
 /// because its ConfirmSlice may already be on its way to the ledger; capacity is therefore never sold twice
 /// (adversaries.md, O11). Windows are half open, so one slice may begin at the instant at which another ends.
+///
+/// An activation's flow runs over one of its slices at a time: a packet belongs to one epoch, and the epoch says which
+/// (epoch rule 7). So where the slices of one activation overlap (make before break), each resource is charged with
+/// the most that any one of them takes, not with their sum.
 public struct ReservationCalendar: Sendable {
   public struct Reservation: Hashable, Sendable {
     public enum State: Hashable, Sendable {
-      /// Kept for a ConfirmSlice that is not final yet.
+      /// Kept for a transaction that is not final yet.
       case held
       /// The ledger has it.
       case confirmed
     }
     public var state: State
+    public let holder: ActivationID
     public let window: TimeWindow
+    /// In order of ``Substrate/index(of:)``.
     public let demands: [ResourceDemand]
   }
 
   public let substrate: Substrate
   private var profiles: [LoadProfile]
   private var reservations: [ReservationID: Reservation] = [:]
+  /// Ascending.
+  private var holdings: [ActivationID: [ReservationID]] = [:]
 
   /// Reservations at once, held and confirmed.
   public static let maximumReservations = 1 << 20
+  /// Of one activation at once.
+  public static let maximumPerHolder = 64
 
   public init(substrate: Substrate) {
     self.substrate = substrate
@@ -61,6 +71,14 @@ public struct ReservationCalendar: Sendable {
     return overdrawn ? 0 : free
   }
 
+  /// Whether the holder could reserve this beside what it has.
+  public mutating func isFree(_ demands: [ResourceDemand], during window: TimeWindow, for holder: ActivationID) -> Bool
+  {
+    setAside(holder)
+    defer { putBack(holder) }
+    return demands.allSatisfy { $0.amount <= free(of: $0.resource, during: window) }
+  }
+
   /// The first moment after `instant` at which some of the resource becomes free.
   public func firstFall(of resource: Resource, after instant: Instant) -> Instant? {
     guard substrate.contains(resource) else { return nil }
@@ -78,17 +96,35 @@ public struct ReservationCalendar: Sendable {
   // MARK: Changes
 
   /// Reserves everything the plan takes, or nothing.
-  public mutating func hold(_ id: ReservationID, _ plan: SlicePlan) throws(CalendarError) {
-    guard reservations[id] == nil else { throw .alreadyReserved(id) }
-    guard reservations.count < Self.maximumReservations else { throw .tooMany(limit: Self.maximumReservations) }
+  public mutating func hold(
+    _ id: ReservationID, _ plan: SlicePlan, for holder: ActivationID
+  ) throws(CalendarError) {
     let demands: [ResourceDemand]
     do { demands = try plan.demands(on: substrate) } catch { throw .plan(error) }
-    for demand in demands where demand.amount > free(of: demand.resource, during: plan.window) {
-      throw .insufficient(
-        demand.resource, asked: demand.amount, free: free(of: demand.resource, during: plan.window))
+    try hold(id, demands, during: plan.window, for: holder)
+  }
+
+  /// Reserves all of the demands, or nothing.
+  ///
+  /// - Parameter demands: of resources of this substrate, each once, in the order they are numbered.
+  public mutating func hold(
+    _ id: ReservationID, _ demands: [ResourceDemand], during window: TimeWindow, for holder: ActivationID
+  ) throws(CalendarError) {
+    guard reservations[id] == nil else { throw .alreadyReserved(id) }
+    guard reservations.count < Self.maximumReservations else { throw .tooMany(limit: Self.maximumReservations) }
+    let held = holdings[holder] ?? []
+    guard held.count < Self.maximumPerHolder else { throw .tooMany(limit: Self.maximumPerHolder) }
+    setAside(holder)
+    for demand in demands {
+      let free = free(of: demand.resource, during: window)
+      guard demand.amount <= free else {
+        putBack(holder)
+        throw .insufficient(demand.resource, asked: demand.amount, free: free)
+      }
     }
-    take(demands, during: plan.window, sign: 1)
-    reservations[id] = Reservation(state: .held, window: plan.window, demands: demands)
+    reservations[id] = Reservation(state: .held, holder: holder, window: window, demands: demands)
+    holdings[holder] = (held + [id]).sorted()
+    putBack(holder)
   }
 
   /// The ledger has the slice: the hold becomes a promise.
@@ -97,15 +133,54 @@ public struct ReservationCalendar: Sendable {
     reservations[id]?.state = .confirmed
   }
 
-  /// Gives everything back: the activation is over, or the hold's ConfirmSlice can no longer become final.
+  /// Gives everything back: the activation is over or runs over another slice, or the hold's transaction can no longer
+  /// become final.
   @discardableResult
   public mutating func release(_ id: ReservationID) throws(CalendarError) -> Reservation {
-    guard let reservation = reservations.removeValue(forKey: id) else { throw .unknown(id) }
-    take(reservation.demands, during: reservation.window, sign: -1)
+    guard let reservation = reservations[id] else { throw .unknown(id) }
+    setAside(reservation.holder)
+    reservations[id] = nil
+    let rest = (holdings[reservation.holder] ?? []).filter { $0 != id }
+    holdings[reservation.holder] = rest.isEmpty ? nil : rest
+    putBack(reservation.holder)
     return reservation
   }
 
-  private mutating func take(_ demands: [ResourceDemand], during window: TimeWindow, sign: Int64) {
+  // MARK: One holder's load
+
+  /// As if the holder had nothing, until ``putBack(_:)``.
+  mutating func setAside(_ holder: ActivationID) { charge(holder, sign: -1) }
+  mutating func putBack(_ holder: ActivationID) { charge(holder, sign: 1) }
+
+  private mutating func charge(_ holder: ActivationID, sign: Int64) {
+    guard let held = holdings[holder] else { return }
+    let reservations = held.compactMap { self.reservations[$0] }
+    if reservations.count == 1 { return charge(reservations[0].demands, reservations[0].window, sign: sign) }
+    // Between two neighbouring bounds nothing changes: each stretch is charged with the most of those that cover it.
+    let bounds = Set(reservations.flatMap { [$0.window.from, $0.window.to] }).sorted()
+    for (from, to) in zip(bounds, bounds.dropFirst()) {
+      let covering = reservations.filter { $0.window.from <= from && to <= $0.window.to }
+      charge(most(of: covering), TimeWindow(from: from, to: to), sign: sign)
+    }
+  }
+
+  /// Of each resource, the most that one of them takes.
+  private func most(of reservations: [Reservation]) -> [ResourceDemand] {
+    guard reservations.count > 1 else { return reservations.first?.demands ?? [] }
+    var amounts: [Resource: UInt64] = [:]
+    var resources: [Resource] = []
+    for demand in reservations.flatMap(\.demands) {
+      if let known = amounts[demand.resource] {
+        amounts[demand.resource] = max(known, demand.amount)
+      } else {
+        amounts[demand.resource] = demand.amount
+        resources.append(demand.resource)
+      }
+    }
+    return resources.map { ResourceDemand(resource: $0, amount: amounts[$0] ?? 0) }
+  }
+
+  private mutating func charge(_ demands: [ResourceDemand], _ window: TimeWindow, sign: Int64) {
     for demand in demands {
       profiles[substrate.index(of: demand.resource)].add(
         sign * Int64(clamping: demand.amount), from: window.from.nanoseconds, to: window.to.nanoseconds)

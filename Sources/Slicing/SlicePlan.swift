@@ -2,7 +2,7 @@ import Messages
 import Signing
 import Wire
 
-/// A slice that can be built: the way from cell to endpoint with the network functions on it, and what it takes.
+/// A slice that can be built: the way from cell to endpoint, or to another cell, with the network functions on it, and what it takes.
 /// Its ``hash`` goes on the ledger in ConfirmSlice; the plan itself stays in the controller's database and is opened
 /// only on a regulator's demand (adversaries.md, O11).
 public struct SlicePlan: Hashable, Sendable, WireCodable {
@@ -17,7 +17,8 @@ public struct SlicePlan: Hashable, Sendable, WireCodable {
   /// Which numbering of nodes and links the plan means: ``Substrate/fingerprint``.
   public var substrate: Digest
   public var cell: NodeID
-  public var endpoint: NodeID
+  /// The operator-side endpoint, or the far end's cell.
+  public var destination: NodeID
   public var steps: [Step]
   public var sharing: ServiceTerms.Sharing
   public var throughputUp: UInt64
@@ -28,17 +29,19 @@ public struct SlicePlan: Hashable, Sendable, WireCodable {
   /// Parts per billion, rounded up.
   public var predictedLoss: UInt32
   public var cost: UInt64
+  /// The reservation it is held under, 0 before: no two plans that were ever held have the same ``hash``.
+  public var reservation: UInt64
 
   public static let maximumSteps = 1024
 
   public init(
-    substrate: Digest, cell: NodeID, endpoint: NodeID, steps: [Step], sharing: ServiceTerms.Sharing,
+    substrate: Digest, cell: NodeID, destination: NodeID, steps: [Step], sharing: ServiceTerms.Sharing,
     throughputUp: UInt64, throughputDown: UInt64, window: TimeWindow, predictedDelay: Span, predictedLoss: UInt32,
-    cost: UInt64
+    cost: UInt64, reservation: UInt64 = 0
   ) {
     self.substrate = substrate
     self.cell = cell
-    self.endpoint = endpoint
+    self.destination = destination
     self.steps = steps
     self.sharing = sharing
     self.throughputUp = throughputUp
@@ -47,6 +50,7 @@ public struct SlicePlan: Hashable, Sendable, WireCodable {
     self.predictedDelay = predictedDelay
     self.predictedLoss = predictedLoss
     self.cost = cost
+    self.reservation = reservation
   }
 
   /// SHA-256 of the canonical bytes: `planHash` of ConfirmSlice.
@@ -58,10 +62,10 @@ public struct SlicePlan: Hashable, Sendable, WireCodable {
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(11)
+    writer.array(12)
     writer.write(substrate)
     writer.write(cell)
-    writer.write(endpoint)
+    writer.write(destination)
     writer.write(list: steps)
     writer.write(sharing)
     writer.write(throughputUp)
@@ -70,16 +74,17 @@ public struct SlicePlan: Hashable, Sendable, WireCodable {
     writer.write(predictedDelay)
     writer.write(UInt64(predictedLoss))
     writer.write(cost)
+    writer.write(reservation)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(11) { (reader) throws(WireError) in
+    self = try reader.record(12) { (reader) throws(WireError) in
       SlicePlan(
-        substrate: try reader.value(), cell: try reader.value(), endpoint: try reader.value(),
+        substrate: try reader.value(), cell: try reader.value(), destination: try reader.value(),
         steps: try reader.list(maximum: Self.maximumSteps), sharing: try reader.value(),
         throughputUp: try reader.uint(), throughputDown: try reader.uint(), window: try reader.value(),
         predictedDelay: try reader.value(), predictedLoss: try reader.uint(UInt32.self, field: "predictedLoss"),
-        cost: try reader.uint())
+        cost: try reader.uint(), reservation: try reader.uint())
     }
   }
 }

@@ -48,28 +48,37 @@ public struct SliceRequirements: Hashable, Sendable, WireCodable {
   }
 }
 
-/// One order to the JIT controller: stitch a slice from a cell to an endpoint through a chain of network functions
-/// (3GPP TS 28.541 FeasibilityCheckAndReservationJob).
+/// One order to the JIT controller: stitch a slice from a cell to an endpoint or to another cell, through a chain of
+/// network functions (3GPP TS 28.541 FeasibilityCheckAndReservationJob).
 public struct SliceRequest: Hashable, Sendable {
+  public enum Destination: Hashable, Sendable {
+    /// The operator's side of a one-customer flow.
+    case endpoint(String)
+    /// Where the other customer of a two-customer flow attaches; the same cell is as good as any.
+    case cell(String)
+  }
+
   /// The cell where the user attaches.
   public var cell: String
-  /// The operator-side endpoint.
-  public var endpoint: String
+  public var destination: Destination
   /// Kinds of network functions in the order that up traffic passes them; down traffic passes them in reverse.
   public var functionChain: [String]
   /// Exclusive: every node that runs one of the slice's functions serves no other slice during the window.
   /// Throughput is reserved for one slice alone either way.
   public var sharing: ServiceTerms.Sharing
   public var requirements: SliceRequirements
+  /// Names of nodes that the way must not lead over (announced maintenance); its own two ends are not asked about.
+  public var avoided: [String]
 
   public init(
-    cell: String, endpoint: String, functionChain: [String], sharing: ServiceTerms.Sharing,
-    requirements: SliceRequirements
+    cell: String, destination: Destination, functionChain: [String], sharing: ServiceTerms.Sharing,
+    requirements: SliceRequirements, avoided: [String] = []
   ) {
     self.cell = cell
-    self.endpoint = endpoint
+    self.destination = destination
     self.functionChain = functionChain
     self.sharing = sharing
     self.requirements = requirements
+    self.avoided = avoided
   }
 }

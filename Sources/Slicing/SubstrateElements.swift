@@ -29,13 +29,6 @@ public struct LinkID: Hashable, Comparable, Sendable, WireCodable, CustomStringC
   }
 }
 
-/// The technological domain a resource belongs to (paper §3.2, after Nour et al.'s sub-slices).
-public enum Domain: UInt8, Sendable, CaseIterable, WireCodable {
-  case radio = 1
-  case transport = 2
-  case compute = 3
-}
-
 /// A place where network functions run and links meet. In the paper's evaluation: a switch of the tree.
 public struct SubstrateNode: Hashable, Sendable, WireCodable {
   /// Who may begin or end a slice here.
@@ -49,7 +42,7 @@ public struct SubstrateNode: Hashable, Sendable, WireCodable {
   }
 
   public var name: String
-  public var domain: Domain
+  public var domain: ResourceDomain
   public var attachment: Attachment
   /// Compute capacity, in units of the operator's choosing.
   public var computeUnits: UInt64
@@ -59,7 +52,7 @@ public struct SubstrateNode: Hashable, Sendable, WireCodable {
   public static let maximumFunctions = 64
 
   public init(
-    name: String, domain: Domain, attachment: Attachment = .none, computeUnits: UInt64 = 0,
+    name: String, domain: ResourceDomain, attachment: Attachment = .none, computeUnits: UInt64 = 0,
     functions: [HostedFunction] = []
   ) {
     self.name = name
@@ -142,7 +135,7 @@ public struct HostedFunction: Hashable, Sendable, WireCodable {
 public struct SubstrateLink: Hashable, Sendable, WireCodable {
   public var from: NodeID
   public var to: NodeID
-  public var domain: Domain
+  public var domain: ResourceDomain
   /// bit/s from `from` to `to`.
   public var forwardCapacity: UInt64
   /// bit/s from `to` to `from`; 0 for a directed link.
@@ -155,7 +148,7 @@ public struct SubstrateLink: Hashable, Sendable, WireCodable {
   public var cost: UInt64
 
   public init(
-    from: NodeID, to: NodeID, domain: Domain, forwardCapacity: UInt64, backwardCapacity: UInt64, delay: Span,
+    from: NodeID, to: NodeID, domain: ResourceDomain, forwardCapacity: UInt64, backwardCapacity: UInt64, delay: Span,
     loss: UInt32, cost: UInt64
   ) {
     self.from = from

@@ -129,7 +129,7 @@ private struct TreeBuilder {
     }
   }
 
-  private mutating func add(_ name: String, _ domain: Domain, _ node: SubstrateTree.NodeClass) -> NodeID {
+  private mutating func add(_ name: String, _ domain: ResourceDomain, _ node: SubstrateTree.NodeClass) -> NodeID {
     add(SubstrateNode(name: name, domain: domain, computeUnits: node.computeUnits, functions: node.functions))
   }
 
@@ -138,7 +138,8 @@ private struct TreeBuilder {
     return NodeID(nodes.count - 1)
   }
 
-  private mutating func connect(_ from: NodeID, _ to: NodeID, _ domain: Domain, _ link: SubstrateTree.LinkClass) {
+  private mutating func connect(_ from: NodeID, _ to: NodeID, _ domain: ResourceDomain, _ link: SubstrateTree.LinkClass)
+  {
     links.append(
       SubstrateLink(
         from: from, to: to, domain: domain, forwardCapacity: link.capacity, backwardCapacity: link.capacity,

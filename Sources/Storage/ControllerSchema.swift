@@ -66,6 +66,14 @@ enum ControllerSchema {
             amount INTEGER NOT NULL,
             PRIMARY KEY (slice, resource, number)
           ) STRICT, WITHOUT ROWID;
+
+          -- How far each domain's part of a slice is: its domain manager is asked, has it, is told to let go.
+          CREATE TABLE sub_slice (
+            slice INTEGER NOT NULL REFERENCES slice (id) ON DELETE CASCADE,
+            domain TEXT NOT NULL CHECK (domain IN ('radio', 'transport', 'compute')),
+            phase TEXT NOT NULL CHECK (phase IN ('ordered', 'allocated', 'releasing', 'released')),
+            PRIMARY KEY (slice, domain)
+          ) STRICT, WITHOUT ROWID;
           """)
     }
   }

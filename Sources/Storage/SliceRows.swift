@@ -33,6 +33,11 @@ struct SliceRows: Sendable {
         sql: "INSERT INTO reservation (slice, resource, number, amount) VALUES (?, ?, ?, ?)"
       ).execute(arguments: [key, kind, number, Int64(demand.amount)])
     }
+    try database.cachedStatement(sql: "DELETE FROM sub_slice WHERE slice = ?").execute(arguments: [key])
+    for part in record.subSlices {
+      try database.cachedStatement(sql: "INSERT INTO sub_slice (slice, domain, phase) VALUES (?, ?, ?)")
+        .execute(arguments: [key, "\(part.domain)", "\(part.phase)"])
+    }
     if record.state == .held, key.isMultiple(of: Self.forgettingInterval) { try forget(in: database) }
   }
 
@@ -93,7 +98,7 @@ struct SliceRows: Sendable {
   /// Every slice, live and released, in order of id. Each must have exactly the reservations of its plan.
   func records(in database: Database) throws -> [StoredRecord] {
     try Row.fetchAll(database, sql: "SELECT * FROM slice ORDER BY id").map { row in
-      let record = try decode(row)
+      let record = try decode(row, in: database)
       guard try reservations(of: record.key, in: database) == Set(demands(of: record)) else {
         throw StorageError.corrupt(path: path, detail: "slice \(record.key) is not reserved as planned")
       }
@@ -117,13 +122,24 @@ struct SliceRows: Sendable {
       })
   }
 
+  private func subSlices(of key: Int64, in database: Database) throws -> [SliceRecord.SubSliceState] {
+    let statement = try database.cachedStatement(sql: "SELECT domain, phase FROM sub_slice WHERE slice = ?")
+    return try Row.fetchAll(statement, arguments: [key]).map { row in
+      let (domain, phase): (String, String) = (row[0], row[1])
+      guard let domain = ResourceDomain.allCases.first(where: { "\($0)" == domain }),
+        let phase = SliceRecord.SubSliceState.Phase.allCases.first(where: { "\($0)" == phase })
+      else { throw StorageError.corrupt(path: path, detail: "sub-slices of slice \(key) do not decode") }
+      return SliceRecord.SubSliceState(domain: domain, phase: phase)
+    }.sorted { $0.domain < $1.domain }
+  }
+
   func record(planHash: Digest, in database: Database) throws -> SliceRecord? {
     try Row.fetchOne(
       database, sql: "SELECT * FROM slice WHERE plan_hash = ? ORDER BY id DESC", arguments: [Data(planHash.bytes)]
-    ).map(decode)
+    ).map { try decode($0, in: database) }
   }
 
-  private func decode(_ row: Row) throws -> SliceRecord {
+  private func decode(_ row: Row, in database: Database) throws -> SliceRecord {
     let key: Int64 = row["id"]
     let (activation, plan, hash): (Data, Data, Data) = (row["activation"], row["plan"], row["plan_hash"])
     let state: String = row["state"]
@@ -132,6 +148,7 @@ struct SliceRows: Sendable {
       let expiry = UInt64(exactly: row["confirmation_expiry"] as Int64), let number = UInt64(exactly: key)
     else { throw StorageError.corrupt(path: path, detail: "slice \(key) does not decode") }
     return SliceRecord(
-      id: ReservationID(number), activation: activation, state: state, confirmationExpiry: expiry, plan: plan)
+      id: ReservationID(number), activation: activation, state: state, confirmationExpiry: expiry, plan: plan,
+      subSlices: try subSlices(of: key, in: database))
   }
 }

@@ -37,7 +37,7 @@ struct ExhaustiveSearch {
       visited.insert([node.index, layer]).inserted
     else { return }
     defer { visited.remove([node.index, layer]) }
-    if layer == request.functionChain.count, substrate[node].name == request.endpoint {
+    if layer == request.functionChain.count, .endpoint(substrate[node].name) == request.destination {
       if let best, (best.cost, best.delay, best.loss) <= (sum.cost, sum.delay, sum.loss) { return }
       best = sum
       return

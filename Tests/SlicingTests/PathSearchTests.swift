@@ -90,7 +90,7 @@ import Testing
     #expect(reason(request()) == nil)
     #expect(reason(request(cell: "cell-9-9-9")) == .areaNotServed(cell: "cell-9-9-9"))
     #expect(reason(request(cell: "core-1")) == .areaNotServed(cell: "core-1"))
-    #expect(reason(request(endpoint: "nowhere")) == .unknownEndpoint("nowhere"))
+    #expect(reason(request(to: .endpoint("nowhere"))) == .unknownEndpoint("nowhere"))
     #expect(reason(request(chain: ["upf"])) == .networkFunctionMissing(kind: "upf"))
     #expect(reason(request(delay: .microseconds(1_000))) == .delay(best: .microseconds(1_700)))
     #expect(reason(request(loss: 300)) == .loss(best: 400))
@@ -155,7 +155,7 @@ import Testing
     let substrate = try smallTree().substrate()
     let problem = PathProblem(
       cell: try #require(substrate.node(named: "cell-1-1-1")).index,
-      endpoint: try #require(substrate.node(named: "endpoint")).index, chain: [], exclusive: false, up: 1, down: 1,
+      destination: try #require(substrate.node(named: "endpoint")).index, chain: [], exclusive: false, up: 1, down: 1,
       window: window(0, 1))
     let bounds = PathBounds(problem.boundsKey, on: substrate)
     var search = PathSearch(problem, substrate: substrate, bounds: bounds, calendar: nil, maximumLabels: 2)

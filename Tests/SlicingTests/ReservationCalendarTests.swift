@@ -87,11 +87,6 @@ import Testing
     }
   }
 
-  private func resources(of substrate: Substrate) -> [Resource] {
-    substrate.links.indices.flatMap { [.link(LinkID($0), .forward), .link(LinkID($0), .backward)] }
-      + substrate.nodes.indices.map { .compute(NodeID($0)) }
-  }
-
   @Test func adjacentWindowsDoNotConflict() throws {
     let substrate = try smallTree().substrate()
     var calendar = ReservationCalendar(substrate: substrate)
@@ -131,7 +126,7 @@ import Testing
       if state != .released { try calendar.hold(id, plan) }
       if state == .confirmed { try calendar.confirm(id) }
       let record = SliceRecord(
-        id: id, activation: ActivationID(Digest(label: "test", [UInt8(number)])), state: state, confirmationExpiry: 7,
+        id: id, activation: activation(id.number), state: state, confirmationExpiry: 7,
         plan: plan)
       records.append(try SliceRecord(decoding: record.encoded))
       #expect(records.last == record)
@@ -146,6 +141,7 @@ import Testing
       + records.map { record in
         var again = record
         again.id = ReservationID(record.id.number + 10)
+        again.activation = activation(again.id.number)
         again.plan.throughputUp = 90_000_000
         return again
       }

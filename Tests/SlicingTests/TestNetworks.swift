@@ -21,14 +21,25 @@ func window(_ from: Int64, _ to: Int64) -> TimeWindow {
 }
 
 func request(
-  cell: String = "cell-1-1-1", endpoint: String = "endpoint", chain: [String] = ["firewall"],
-  sharing: ServiceTerms.Sharing = .shared, up: UInt64 = 10_000_000, down: UInt64 = 10_000_000,
-  delay: Span = .milliseconds(5), loss: UInt32 = 10_000, _ window: TimeWindow = window(0, 10)
+  cell: String = "cell-1-1-1", to destination: SliceRequest.Destination = .endpoint("endpoint"),
+  chain: [String] = ["firewall"], sharing: ServiceTerms.Sharing = .shared, up: UInt64 = 10_000_000,
+  down: UInt64 = 10_000_000, delay: Span = .milliseconds(5), loss: UInt32 = 10_000,
+  _ window: TimeWindow = window(0, 10), avoided: [String] = []
 ) -> SliceRequest {
   SliceRequest(
-    cell: cell, endpoint: endpoint, functionChain: chain, sharing: sharing,
+    cell: cell, destination: destination, functionChain: chain, sharing: sharing,
     requirements: SliceRequirements(
-      throughputUp: up, throughputDown: down, maximumDelay: delay, maximumLoss: loss, window: window))
+      throughputUp: up, throughputDown: down, maximumDelay: delay, maximumLoss: loss, window: window),
+    avoided: avoided)
+}
+
+func activation(_ number: UInt64) -> ActivationID { ActivationID(Digest(label: "activation", number.encoded)) }
+
+extension ReservationCalendar {
+  /// A slice of an activation that has no other.
+  mutating func hold(_ id: ReservationID, _ plan: SlicePlan) throws(CalendarError) {
+    try hold(id, plan, for: activation(id.number))
+  }
 }
 
 /// Two cores, two aggregations each, two edges each, dual-homed; firewalls at the aggregation, gateways at the core.
@@ -86,7 +97,7 @@ func randomRequest(_ generator: inout SeededGenerator, on substrate: Substrate) 
   let chain = (0..<Int.random(in: 0...2, using: &generator)).compactMap { _ in kinds.randomElement(using: &generator) }
   let from = Int64.random(in: 0...8, using: &generator)
   return request(
-    cell: "n0", endpoint: "n\(substrate.nodes.count - 1)", chain: chain,
+    cell: "n0", to: .endpoint("n\(substrate.nodes.count - 1)"), chain: chain,
     sharing: Int.random(in: 0...3, using: &generator) == 0 ? .exclusive : .shared,
     up: .random(in: 1...3, using: &generator),
     down: Bool.random(using: &generator) ? 0 : .random(in: 1...3, using: &generator),

@@ -37,13 +37,17 @@ import Testing
     let window = TimeWindow(from: .zero + .seconds(Int64(number)), to: .zero + .seconds(Int64(number) + 1))
     let plan = try planner.plan(
       SliceRequest(
-        cell: "cell", endpoint: "endpoint", functionChain: ["firewall"], sharing: .shared,
+        cell: "cell", destination: .endpoint("endpoint"), functionChain: ["firewall"], sharing: .shared,
         requirements: SliceRequirements(
           throughputUp: throughput, throughputDown: throughput, maximumDelay: .milliseconds(9), maximumLoss: 100,
           window: window)), in: ReservationCalendar(substrate: substrate))
     return SliceRecord(
       id: ReservationID(number), activation: ActivationID(Digest(label: "activation", number.encoded)), state: state,
-      confirmationExpiry: 100 + number, plan: plan)
+      confirmationExpiry: 100 + number, plan: plan,
+      subSlices: [
+        SliceRecord.SubSliceState(domain: .transport, phase: state == .released ? .releasing : .allocated),
+        SliceRecord.SubSliceState(domain: .compute, phase: state == .released ? .released : .ordered),
+      ])
   }
 
   static func put(_ record: SliceRecord) -> Effects.Record {
@@ -79,6 +83,7 @@ import Testing
     #expect(try texts("SELECT state FROM slice ORDER BY id") == ["held", "confirmed", "released"])
     // Two links in two directions and one node, for each of the two live slices.
     #expect(try number("SELECT count(*) FROM reservation") == 10)
+    #expect(try texts("SELECT phase FROM sub_slice WHERE slice = 2 ORDER BY domain") == ["released", "releasing"])
     #expect(try number("SELECT amount FROM reservation WHERE slice = 0 AND resource = 'compute'") == 2)
     try queue.close()
   }
