@@ -26,7 +26,7 @@ let foundation: [Target] = [
 /// Cores decide: pure, synchronous, no I/O.
 let cores: [Target] = [
   .target(name: "Consensus", dependencies: ["Messages", "Signing", "Wire"], swiftSettings: strict),
-  .target(name: "Ledger", dependencies: ["Messages", "Signing", "Wire"], swiftSettings: strict),
+  .target(name: "Ledger", dependencies: ["Metering", "Messages", "Signing", "Wire"], swiftSettings: strict),
   .target(name: "Slicing", dependencies: ["Messages", "Signing", "Wire"], swiftSettings: strict),
   .target(name: "Metering", dependencies: ["Messages", "Signing", "Wire"], swiftSettings: strict),
   .target(
@@ -87,6 +87,7 @@ let testTargets: [Target] = [
   .testTarget(name: "ArchitectureTests", swiftSettings: strict),
   tests("Wire", "Signing"),
   tests("Signing", "Wire"),
+  tests("Messages", "Signing", "Wire"),
   tests("Consensus", "Messages", "Signing", "Wire"),
   tests("Ledger", "Messages", "Signing", "Wire"),
   tests("Slicing", "Messages", "Signing", "Wire"),

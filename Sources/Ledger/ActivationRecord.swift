@@ -6,12 +6,14 @@ import Wire
 /// "moves" it when its start or its end comes.
 public struct ActivationRecord: Hashable, Sendable {
   public let id: ActivationID
-  public let contract: ContractID
   public let customer: OrganisationID
   public let operatorID: OrganisationID
   public let order: ActivationOrder
-  /// E, locked since Activate.
-  public let escrow: Amount
+  /// Windows announced before it was ordered: whose epochs they touch are NOT_SERVED. Ascending.
+  public let maintenance: [TimeWindow]
+  /// The first booking and every Extend or Renegotiate, in order of time; at least one, at most
+  /// ``ActivationLimits/segments``.
+  public internal(set) var segments: [BookedSegment]
   public internal(set) var phase: Phase
 
   /// What is stored. Each case holds only what is known then.
@@ -25,6 +27,9 @@ public struct ActivationRecord: Hashable, Sendable {
     case nullified(StatusInfo)
     case settled(Reservation, Settlement)
   }
+
+  /// The one it was ordered under; ``segments`` name those that followed.
+  public var contract: ContractID { order.contract }
 
   /// The state at a block's time.
   public func state(at time: Instant) -> ActivationState {
@@ -57,24 +62,30 @@ public struct ActivationRecord: Hashable, Sendable {
     }
   }
 
-  /// What runs out next, on the chain's clock.
-  var deadline: Instant? {
-    switch phase {
-    case .requested(let confirmBy): confirmBy
-    case .reserved(_, let settleBy): settleBy
-    case .closing(_, let closing): closing.closesAt
-    case .nullified, .settled: nil
-    }
+  /// What runs out next, on the chain's clock. A demand that waits for its answer comes first: what it brings still
+  /// counts in the settlement, so neither `settleBy` nor the end of CLOSING cuts it. That delays nobody for long,
+  /// because after those instants no new demand is taken.
+  var deadline: Instant? { phase.isFinal ? nil : reservation?.proceedings.answerBy ?? phase.deadline }
+
+  // MARK: Money
+
+  /// E, locked since Activate and each amendment. Saturates; what is really locked was in balances and has 64 bits.
+  public var escrow: Amount { Self.sum(segments.map(\.escrow)) }
+  /// B, locked since ConfirmSlice and each amendment.
+  public var bond: Amount { reservation == nil ? 0 : Self.sum(segments.map(\.bond)) }
+
+  private static func sum(_ amounts: [Amount]) -> Amount {
+    Amount(clamping: amounts.reduce(UInt128(0)) { $0 + UInt128($1) })
   }
 
   /// What is locked for it now.
   var lockedEscrow: Amount { phase.isFinal ? 0 : escrow }
-  var lockedBond: Amount { phase.isFinal ? 0 : reservation?.bond ?? 0 }
+  var lockedBond: Amount { phase.isFinal ? 0 : bond }
 
   public var money: ActivationMoney {
     var money = ActivationMoney()
     money.escrow = escrow
-    money.bond = reservation?.bond ?? 0
+    money.bond = bond
     switch phase {
     case .requested, .reserved, .closing: break
     case .nullified: money.refunded = escrow
@@ -84,6 +95,21 @@ public struct ActivationRecord: Hashable, Sendable {
       money.penalty = settlement.penalty
     }
     return money
+  }
+
+  // MARK: Epochs
+
+  /// Epochs that records may cover.
+  public var epochs: UInt64 { reservation?.epochs ?? segments.last?.end ?? 0 }
+
+  /// The epochs of each segment that records may cover: until the next one begins, or the activation ends.
+  public var segmentRanges: [Range<EpochNumber>] {
+    let end = epochs
+    let nexts = segments.dropFirst().map(\.first) + [end]
+    return zip(segments, nexts).map { segment, next in
+      let first = min(segment.first, end)
+      return first..<max(first, min(segment.end, next, end))
+    }
   }
 
   /// What followers are told.
@@ -97,8 +123,7 @@ public struct ActivationRecord: Hashable, Sendable {
       case .settled: .settled
       }
     return ActivationChange(
-      activation: id, state: state, statusInfo: statusInfo, settlement: settlement?.kind, money: money,
-      epochs: reservation?.epochs ?? order.epochs)
+      activation: id, state: state, statusInfo: statusInfo, settlement: settlement?.kind, money: money, epochs: epochs)
   }
 }
 
@@ -109,67 +134,56 @@ extension ActivationRecord.Phase {
     case .nullified, .settled: true
     }
   }
-}
 
-/// What ConfirmSlice added.
-public struct Reservation: Hashable, Sendable {
-  public let planHash: Digest
-  public let startAt: Instant
-  /// The edge monitor whose signature stands on records.
-  public let edge: PublicKey
-  /// B, locked since ConfirmSlice.
-  public let bond: Amount
-  /// Epochs that records may cover: as booked, or fewer after a Terminate.
-  public internal(set) var epochs: UInt64
-  /// When service ends, in block time: after the last of those epochs, or at the operator's Terminate.
-  public internal(set) var endsAt: Instant
-  /// Nil while nothing but its duration ends it.
-  public internal(set) var cause: StatusInfo?
-
-  var endCause: EndCause {
-    switch cause {
-    case .networkTerminated, .serviceWithheld: .operatorFailed
-    case .deleteRequested: .customerTerminated
-    case nil, .durationExpired, .receiptWithheld, .sliceRejected, .confirmationExpired: .completed
+  /// What runs out next if nothing is demanded.
+  var deadline: Instant? {
+    switch self {
+    case .requested(let confirmBy): confirmBy
+    case .reserved(_, let settleBy): settleBy
+    case .closing(_, let closing): closing.closesAt
+    case .nullified, .settled: nil
     }
   }
 }
 
-/// CLOSING: open for a record of a higher epoch.
-public struct Closing: Hashable, Sendable {
-  public internal(set) var record: JointRecord?
-  /// On the chain's clock.
-  public let closesAt: Instant
-}
+/// A stretch of an activation under one contract. It keeps what it was booked with, whatever cuts it: E and B are
+/// computed from that.
+public struct BookedSegment: Hashable, Sendable {
+  public let contract: ContractID
+  public let first: EpochNumber
+  /// As booked.
+  public let epochs: UInt64
+  /// E of this segment, its reservation fee included.
+  public let escrow: Amount
+  /// B of this segment.
+  public let bond: Amount
 
-/// How it ended.
-public struct Settlement: Hashable, Sendable {
-  public let kind: SettlementKind
-  /// What it was paid by; nil when no epoch was recorded.
-  public let record: JointRecord?
-  public let paid: Amount
-  public let refunded: Amount
-  public let penalty: Amount
-  public let bondReturned: Amount
+  /// The first epoch after it, as booked.
+  public var end: EpochNumber {
+    let (end, overflow) = first.addingReportingOverflow(epochs)
+    return overflow ? .max : end
+  }
 }
 
 extension ActivationRecord: WireCodable {
   public func encode(to writer: inout CBORWriter) {
     writer.array(7)
     writer.write(id)
-    writer.write(contract)
     writer.write(customer)
     writer.write(operatorID)
     writer.write(order)
-    writer.write(escrow)
+    writer.write(list: maintenance)
+    writer.write(list: segments)
     writer.write(phase)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    (id, contract, customer, operatorID, order, escrow, phase) = try reader.record(7) { (reader) throws(WireError) in
+    (id, customer, operatorID, order, maintenance, segments, phase) = try reader.record(7) {
+      (reader) throws(WireError) in
       (
-        try reader.value(), try reader.value(), try reader.value(), try reader.value(), try reader.value(),
-        try reader.uint(), try reader.value()
+        try reader.value(), try reader.value(), try reader.value(), try reader.value(),
+        try reader.list(maximum: ActivationLimits.maintenanceWindows),
+        try reader.list(maximum: ActivationLimits.segments), try reader.value()
       )
     }
   }
@@ -217,56 +231,16 @@ extension ActivationRecord.Phase: WireCodable {
   }
 }
 
-extension Reservation: WireCodable {
+extension BookedSegment: WireCodable {
   public func encode(to writer: inout CBORWriter) {
-    writer.array(7)
-    writer.write(planHash)
-    writer.write(startAt)
-    writer.write(edge)
-    writer.write(bond)
-    writer.write(epochs)
-    writer.write(endsAt)
-    writer.write(optional: cause)
+    writer.array(5)
+    writer.write(contract)
+    for number in [first, epochs, escrow, bond] { writer.write(number) }
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    (planHash, startAt, edge, bond, epochs, endsAt, cause) = try reader.record(7) { (reader) throws(WireError) in
-      (
-        try reader.value(), try reader.value(), try reader.value(), try reader.uint(), try reader.uint(),
-        try reader.value(), try reader.optional()
-      )
-    }
-  }
-}
-
-extension Closing: WireCodable {
-  public func encode(to writer: inout CBORWriter) {
-    writer.array(2)
-    writer.write(optional: record)
-    writer.write(closesAt)
-  }
-
-  public init(from reader: inout CBORReader) throws(WireError) {
-    (record, closesAt) = try reader.record(2) { (reader) throws(WireError) in
-      (try reader.optional(), try reader.value())
-    }
-  }
-}
-
-extension Settlement: WireCodable {
-  public func encode(to writer: inout CBORWriter) {
-    writer.array(6)
-    writer.write(kind)
-    writer.write(optional: record)
-    for amount in [paid, refunded, penalty, bondReturned] { writer.write(amount) }
-  }
-
-  public init(from reader: inout CBORReader) throws(WireError) {
-    (kind, record, paid, refunded, penalty, bondReturned) = try reader.record(6) { (reader) throws(WireError) in
-      (
-        try reader.value(), try reader.optional(), try reader.uint(), try reader.uint(), try reader.uint(),
-        try reader.uint()
-      )
+    (contract, first, epochs, escrow, bond) = try reader.record(5) { (reader) throws(WireError) in
+      (try reader.value(), try reader.uint(), try reader.uint(), try reader.uint(), try reader.uint())
     }
   }
 }

@@ -91,12 +91,17 @@ struct BlockExecution {
     case .deployContract(let terms): try deploy(terms, by: signer)
     case .setContractStatus(let contract, let status): try setStatus(of: contract, to: status, by: signer)
     case .registerEnclave(let evidence): try registerEnclave(evidence, by: signer)
-    case .activate(let order): try activate(order, as: ActivationID(signed.id), by: signer)
+    case .activate(let order): try activate(order, in: signed, by: signer)
     case .confirmSlice(let confirmation): try confirm(confirmation, by: signer)
     case .rejectSlice(let rejection): try reject(rejection, by: signer)
     case .terminate(let activation): try terminate(activation, by: signer)
     case .settleAgreed(let byCustomer, let byOperator): try settleAgreed(byCustomer, byOperator)
     case .settleByRecord(let activation, let record): try settle(activation, with: record, by: signer)
+    case .extend(let byCustomer, let byOperator): try extend(byCustomer, byOperator)
+    case .renegotiate(let byCustomer, let byOperator): try renegotiate(byCustomer, byOperator)
+    case .handOver(let handover): try handOver(handover, by: signer)
+    case .announceMaintenance(let maintenance): try announce(maintenance, by: signer)
+    case .demandService, .startService, .demandRecord, .postRecord, .dispute: throw .code(.failedPrecondition)
     }
   }
 

@@ -57,11 +57,45 @@ extension BlockExecution {
     }
   }
 
+  /// The terms it was ordered under. Metering and deadlines are the same in all its segments.
   func terms(of activation: ActivationRecord) throws(Refusal) -> ContractTerms {
-    guard let contract = state.contract(activation.contract) else {
-      throw .fault(LedgerFault("activation \(activation.id) of contract \(activation.contract), which is not there"))
+    try terms(of: activation.order.contract, in: activation)
+  }
+
+  /// The terms of each of its segments.
+  func allTerms(of activation: ActivationRecord) throws(Refusal) -> [ContractTerms] {
+    var terms: [ContractTerms] = []
+    for segment in activation.segments { terms.append(try self.terms(of: segment.contract, in: activation)) }
+    return terms
+  }
+
+  private func terms(of id: ContractID, in activation: ActivationRecord) throws(Refusal) -> ContractTerms {
+    guard let contract = state.contract(id) else {
+      throw .fault(LedgerFault("activation \(activation.id) of contract \(id), which is not there"))
     }
     return contract.terms
+  }
+
+  /// The terms of an offer that takes new bookings.
+  func activeTerms(of id: ContractID) throws(Refusal) -> ContractTerms {
+    guard let contract = state.contract(id) else { throw .code(.notFound) }
+    try require(contract.status == .active, orElse: .failedPrecondition)
+    return contract.terms
+  }
+
+  /// What a stretch of epochs under some terms locks.
+  func booking(
+    of contract: ContractID, _ terms: ContractTerms, from first: EpochNumber, epochs: UInt64
+  ) throws(Refusal) -> BookedSegment {
+    try require(
+      (terms.context.minimumEpochs...terms.context.maximumEpochs).contains(epochs), orElse: .outOfRange)
+    do throws(PayoutError) {
+      return BookedSegment(
+        contract: contract, first: first, epochs: epochs, escrow: try terms.escrow(epochs: epochs),
+        bond: try terms.bond(epochs: epochs))
+    } catch {
+      throw .code(.outOfRange)
+    }
   }
 
   /// The one way an activation changes. Moves its deadline, counts what is locked, tells followers, and lets a record

@@ -27,10 +27,10 @@ extension BlockExecution {
     case .requested:
       try nullify(activation, .confirmationExpired)
     case .reserved(let reservation, _):
-      // Nobody opened CLOSING: no record was posted, so the fee is all that was earned.
-      try settle(activation, reservation, by: nil, .expired)
+      // Nobody opened CLOSING: what the ledger computed itself counts; without that, the fee is all that was earned.
+      try settle(activation, reservation, by: reservation.proceedings.posted?.record, .expired)
     case .closing(let reservation, let closing):
-      try settle(activation, reservation, by: closing.record, .unilateral)
+      try settle(activation, reservation, by: closing.record, closing.kind)
     case .nullified, .settled:
       throw .fault(LedgerFault("activation \(activation.id) ended and kept a deadline"))
     }

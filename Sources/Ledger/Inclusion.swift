@@ -58,9 +58,10 @@ extension LedgerState {
 /// Lets transactions into one block. The proposer selects by it and every member checks by it, so a block that keeps
 /// no room or breaks a quota is invalid, not merely impolite.
 ///
-/// A quarter of the block, in transactions and in bytes, is kept for those that end an activation (Settle, Terminate):
-/// one per activation, party and kind, outside the sender's quota. So nobody can keep a counterparty from ending an
-/// activation by filling blocks. The quota is the organisation's, because keys cost nothing.
+/// A quarter of the block, in transactions and in bytes, is kept for those that end an activation (Settle, Dispute,
+/// Terminate) or answer a demand (StartService, PostRecord): one per activation, party and kind, outside the sender's
+/// quota. So nobody can make a counterparty miss a deadline by filling blocks. The quota is the organisation's, because
+/// keys cost nothing.
 struct BlockAdmission {
   private let state: LedgerState
   private var transactions: UInt64 = 0
@@ -68,10 +69,10 @@ struct BlockAdmission {
   private var bytes = 0
   private var ordinaryBytes = 0
   private var perOrganisation: [OrganisationID: UInt64] = [:]
-  private var endings: Set<Ending> = []
+  private var keptPlaces: Set<KeptPlace> = []
   private var nonces: Set<Nonce> = []
 
-  private struct Ending: Hashable {
+  private struct KeptPlace: Hashable {
     let activation: ActivationID
     let party: OrganisationID
     let kind: UInt8
@@ -98,7 +99,7 @@ struct BlockAdmission {
     guard transactions < maximum, bytes + size <= LedgerLimits.blockBytes else { return .blockFull }
     let nonce = Nonce(signer: signed.signer, nonce: signed.transaction.nonce)
     guard !nonces.contains(nonce) else { return .nonceUsed }
-    if let ending = ending(signed, by: party), endings.insert(ending).inserted {
+    if let place = keptPlace(of: signed, by: party), keptPlaces.insert(place).inserted {
       // Outside of quota and ordinary room.
     } else {
       guard ordinary < ordinaryMaximum, ordinaryBytes + size <= LedgerLimits.blockBytes / 4 * 3 else {
@@ -116,22 +117,25 @@ struct BlockAdmission {
     return nil
   }
 
-  private func ending(_ signed: SignedTransaction, by party: OrganisationID) -> Ending? {
+  private func keptPlace(of signed: SignedTransaction, by party: OrganisationID) -> KeptPlace? {
     let action = signed.transaction.action
-    guard let id = action.endedActivation, let activation = state.activation(id) else { return nil }
+    guard let id = action.urgentActivation, let activation = state.activation(id) else { return nil }
     guard party == activation.customer || party == activation.operatorID else { return nil }
-    return Ending(activation: id, party: party, kind: action.number)
+    return KeptPlace(activation: id, party: party, kind: action.number)
   }
 }
 
 extension Action {
-  /// The activation that this action would end or settle.
-  public var endedActivation: ActivationID? {
+  /// The activation that this action would end or settle, or in which it answers a demand.
+  public var urgentActivation: ActivationID? {
     switch self {
     case .terminate(let id), .settleByRecord(let id, _): id
     case .settleAgreed(let byCustomer, _): try? byCustomer.decode(SettlementAgreement.self).activation
+    case .startService(let proof): proof.activation
+    case .postRecord(let post): post.activation
+    case .dispute(let dispute): dispute.activation
     case .enrol, .deployContract, .setContractStatus, .registerEnclave, .transfer, .activate, .confirmSlice,
-      .rejectSlice:
+      .rejectSlice, .extend, .renegotiate, .demandService, .demandRecord, .announceMaintenance, .handOver:
       nil
     }
   }

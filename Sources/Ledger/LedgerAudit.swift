@@ -21,7 +21,7 @@ extension LedgerState {
         deadlines += 1
       case .index:
         if key.starts(with: LedgerKey.deadlinePrefix) { deadlines -= 1 }
-      case .chain, .totals, .archive, .accountName, .role, .contract, .ended, .nonce:
+      case .chain, .totals, .archive, .accountName, .role, .contract, .ended, .nonce, .maintenance:
         break
       }
       return fault == nil

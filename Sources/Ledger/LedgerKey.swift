@@ -14,6 +14,7 @@ public enum LedgerKey {
   static let accountPrefix: [UInt8] = [0x10]
   static let accountNamePrefix: [UInt8] = [0x11]
   static let rolePrefix: [UInt8] = [0x12]
+  static let maintenancePrefix: [UInt8] = [0x13]
   static let contractPrefix: [UInt8] = [0x20]
   static let enclavePrefix: [UInt8] = [0x30]
   static let activationPrefix: [UInt8] = [0x40]
@@ -25,6 +26,8 @@ public enum LedgerKey {
   public static func account(_ id: OrganisationID) -> [UInt8] { accountPrefix + id.bytes }
   public static func accountName(_ name: String) -> [UInt8] { accountNamePrefix + Array(name.utf8) }
   public static func role(_ key: PublicKey) -> [UInt8] { rolePrefix + key.bytes }
+  /// What an operator announced.
+  public static func maintenance(_ id: OrganisationID) -> [UInt8] { maintenancePrefix + id.bytes }
   public static func contract(_ id: ContractID) -> [UInt8] { contractPrefix + id.bytes }
   public static func enclave(_ key: PublicKey) -> [UInt8] { enclavePrefix + key.bytes }
   public static func activation(_ id: ActivationID) -> [UInt8] { activationPrefix + id.bytes }

@@ -38,6 +38,10 @@ extension LedgerState {
     if case .contract(let record)? = tree[LedgerKey.contract(id)] { record } else { nil }
   }
 
+  public func maintenance(of id: OrganisationID) -> MaintenanceRecord? {
+    if case .maintenance(let record)? = tree[LedgerKey.maintenance(id)] { record } else { nil }
+  }
+
   public func enclave(_ key: PublicKey) -> EnclaveRecord? {
     if case .enclave(let record)? = tree[LedgerKey.enclave(key)] { record } else { nil }
   }

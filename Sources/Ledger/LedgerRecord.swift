@@ -18,6 +18,7 @@ public enum LedgerRecord: Hashable, Sendable {
   case nonce(Height)
   /// An entry of one of the two indexes: everything it says is in its key.
   case index
+  case maintenance(MaintenanceRecord)
 }
 
 extension LedgerRecord: WireCodable {
@@ -40,6 +41,7 @@ extension LedgerRecord: WireCodable {
     case .ended(let record): write(10, record)
     case .nonce(let expiry): write(11, expiry)
     case .index: write(12, true)
+    case .maintenance(let record): write(13, record)
     }
   }
 
@@ -60,6 +62,7 @@ extension LedgerRecord: WireCodable {
       case 12:
         guard try reader.bool() else { throw .invalidValue(field: "index entry") }
         return .index
+      case 13: return .maintenance(try reader.value())
       default: throw .invalidValue(field: "ledger record")
       }
     }

@@ -87,6 +87,24 @@ public struct ContractRecord: Hashable, Sendable, WireCodable {
   }
 }
 
+/// What an operator announced, in order of announcement; what is over leaves with the next announcement.
+public struct MaintenanceRecord: Hashable, Sendable, WireCodable {
+  public internal(set) var announced: [Maintenance]
+
+  init(announced: [Maintenance]) { self.announced = announced }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(1)
+    writer.write(list: announced)
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    announced = try reader.record(1) { (reader) throws(WireError) in
+      try reader.list(maximum: ActivationLimits.maintenanceWindows)
+    }
+  }
+}
+
 /// An attested receipt key. Leaves the state when its attestation expires.
 public struct EnclaveRecord: Hashable, Sendable, WireCodable {
   public let owner: OrganisationID

@@ -4,46 +4,69 @@ import Signing
 /// Activate, ConfirmSlice, RejectSlice: from an order to a reservation or back.
 extension BlockExecution {
   /// → REQUESTED, E locked.
-  mutating func activate(_ order: ActivationOrder, as id: ActivationID, by signer: Signer) throws(Refusal) {
+  mutating func activate(_ order: ActivationOrder, in signed: SignedTransaction, by signer: Signer) throws(Refusal) {
     let customer = try organisation(of: signer, acting: .treasury)
     try require(try account(customer).kind == .customer, orElse: .permissionDenied)
-    guard let contract = state.contract(order.contract) else { throw .code(.notFound) }
-    try require(contract.status == .active, orElse: .failedPrecondition)
-    let terms = contract.terms
-    try require(
-      (terms.context.minimumEpochs...terms.context.maximumEpochs).contains(order.epochs), orElse: .outOfRange)
+    let terms = try activeTerms(of: order.contract)
+    let segment = try booking(of: order.contract, terms, from: 0, epochs: order.epochs)
     try require(order.earliestStart <= order.latestStart, orElse: .invalidArgument)
     try require(order.latestStart >= context.time + terms.deadlines.startLead, orElse: .deadlinePassed)
     try require(terms.hasServiceTime(for: order), orElse: .outOfRange)
     try require(terms.context.serviceArea.contains(order.cell), orElse: .serviceAreaNotSupported)
     try require(terms.context.allowedPeers.contains(order.peer), orElse: .invalidArgument)
-    try checkEnclaves(order.enclaves, of: customer, for: terms.metering)
-    let escrow: Amount
-    do { escrow = try terms.escrow(epochs: order.epochs) } catch { throw .code(.outOfRange) }
-    try take(escrow, from: customer, orElse: .escrowInsufficient)
+    try checkEnds(order, in: signed, payer: customer, terms)
+    try take(segment.escrow, from: customer, orElse: .escrowInsufficient)
     try store(
       ActivationRecord(
-        id: id, contract: order.contract, customer: customer, operatorID: terms.operatorID, order: order,
-        escrow: escrow, phase: .requested(confirmBy: chain.clock + terms.deadlines.confirmWithin)))
+        id: ActivationID(signed.id), customer: customer, operatorID: terms.operatorID, order: order,
+        maintenance: maintenance(binding: order, with: terms.operatorID), segments: [segment],
+        phase: .requested(confirmBy: chain.clock + terms.deadlines.confirmWithin)))
   }
 
-  /// The payer's own, attested as the contract asks, and not expired. In this version the payer owns every enclave;
-  /// countersignatures of other owners come with two-customer flows.
-  private func checkEnclaves(
-    _ enclaves: [PublicKey], of owner: OrganisationID, for metering: MeteringTerms
+  /// Who stands at the ends: the payer's enclave near; far, another enclave, whose owner is the peer by name, or the
+  /// operator's endpoint.
+  private func checkEnds(
+    _ order: ActivationOrder, in signed: SignedTransaction, payer: OrganisationID, _ terms: ContractTerms
   ) throws(Refusal) {
-    try require(!enclaves.isEmpty, orElse: .invalidArgument)
-    try require(Set(enclaves).count == enclaves.count, orElse: .invalidArgument)
-    for key in enclaves {
-      guard let enclave = state.enclave(key), enclave.owner == owner, enclave.expires > chain.clock else {
-        throw .code(.attestationRejected)
-      }
-      do throws(AppraisalError) {
-        try metering.admit(measurement: enclave.measurement, level: enclave.level)
-      } catch {
-        throw .code(.attestationRejected)
-      }
+    guard let near = order.enclave(at: .near), order.enclaves.count == order.ends.count else {
+      throw .code(.invalidArgument)
     }
+    try require(try owner(of: near, for: terms.metering) == payer, orElse: .attestationRejected)
+    guard let far = order.enclave(at: .far) else {
+      return try require(order.peerCell == nil && order.consent == nil, orElse: .invalidArgument)
+    }
+    guard far != near, let cell = order.peerCell else { throw .code(.invalidArgument) }
+    try require(terms.context.serviceArea.contains(cell), orElse: .serviceAreaNotSupported)
+    let peer = try account(try owner(of: far, for: terms.metering))
+    try require(peer.name == order.peer, orElse: .invalidArgument)
+    guard peer.id != payer else { return try require(order.consent == nil, orElse: .invalidArgument) }
+    try require(peer.kind == .customer, orElse: .permissionDenied)
+    try checkConsent(to: order, of: peer.id, in: signed)
+  }
+
+  /// Whose the enclave is, if it is attested as the contract asks and its attestation has not expired.
+  private func owner(of key: PublicKey, for metering: MeteringTerms) throws(Refusal) -> OrganisationID {
+    guard let enclave = state.enclave(key), enclave.expires > chain.clock else { throw .code(.attestationRejected) }
+    do throws(AppraisalError) {
+      try metering.admit(measurement: enclave.measurement, level: enclave.level)
+    } catch {
+      throw .code(.attestationRejected)
+    }
+    return enclave.owner
+  }
+
+  /// The far enclave's owner agreed to exactly this order in exactly this transaction.
+  private func checkConsent(
+    to order: ActivationOrder, of owner: OrganisationID, in signed: SignedTransaction
+  ) throws(Refusal) {
+    guard let envelope = order.consent, let author = signer(of: envelope),
+      author == .role(owner, .treasury) || author == .role(owner, .device)
+    else { throw .code(.permissionDenied) }
+    let consent: ActivationConsent
+    do { consent = try envelope.decode() } catch { throw .code(.invalidArgument) }
+    let expected = ActivationConsent(
+      payer: signed.signer, nonce: signed.transaction.nonce, order: order.consentDigest)
+    try require(consent == expected, orElse: .invalidArgument)
   }
 
   /// REQUESTED → RESERVED, B locked.
@@ -55,14 +78,14 @@ extension BlockExecution {
     try require((order.earliestStart...order.latestStart).contains(startAt), orElse: .outOfRange)
     let endsAt = startAt + terms.duration(epochs: order.epochs)
     try require(terms.isServiceTime(from: startAt, to: endsAt), orElse: .outOfRange)
-    let edge = Signer.role(record.operatorID, .edge)
-    try require(state.signer(confirmation.edge) == edge, orElse: .invalidArgument)
-    let bond: Amount
-    do { bond = try terms.bond(epochs: order.epochs) } catch { throw .code(.outOfRange) }
-    try take(bond, from: record.operatorID, orElse: .bondInsufficient)
+    try require((confirmation.peerEdge != nil) == order.ends.contains(.far), orElse: .invalidArgument)
+    for edge in [confirmation.edge, confirmation.peerEdge].compactMap({ $0 }) {
+      try require(state.signer(edge) == .role(record.operatorID, .edge), orElse: .invalidArgument)
+    }
+    for segment in record.segments { try take(segment.bond, from: record.operatorID, orElse: .bondInsufficient) }
     let reservation = Reservation(
-      planHash: confirmation.planHash, startAt: startAt, edge: confirmation.edge, bond: bond, epochs: order.epochs,
-      endsAt: endsAt, cause: nil)
+      planHash: confirmation.planHash, startAt: startAt, edge: confirmation.edge, peerEdge: confirmation.peerEdge,
+      handovers: [], epochs: order.epochs, endsAt: endsAt, cause: nil, proceedings: Proceedings())
     record.phase = .reserved(reservation, settleBy: chain.deadline(terms.deadlines.settleWithin, after: endsAt))
     try store(record)
   }

@@ -5,18 +5,12 @@ import Signing
 extension BlockExecution {
   /// Both sides sign the same last record, or that there is none: closes at once, also before the end.
   mutating func settleAgreed(_ byCustomer: Envelope, _ byOperator: Envelope) throws(Refusal) {
-    let agreement: SettlementAgreement
-    do { agreement = try byCustomer.decode() } catch { throw .code(.invalidArgument) }
-    try require(byCustomer.isOfSame(byOperator), orElse: .invalidArgument)
-    let activation = try activation(agreement.activation)
-    try require(
-      signer(of: byCustomer) == .role(activation.customer, .treasury)
-        && signer(of: byOperator) == .role(activation.operatorID, .controller), orElse: .permissionDenied)
-    guard var reservation = activation.reservation, let deadline = activation.deadline else {
+    let (agreement, activation) = try agreement(SettlementAgreement.self, byCustomer, byOperator)
+    guard var reservation = activation.reservation, let deadline = activation.phase.deadline else {
       throw .code(.failedPrecondition)
     }
     try require(deadline > passedBefore, orElse: .deadlinePassed)
-    if let record = agreement.record { try check(record, of: activation, reservation) }
+    if let record = agreement.record { try check(record, of: activation) }
     let delivered = agreement.record.map { $0.epoch + 1 } ?? 0
     if reservation.cause == nil, context.time < reservation.endsAt, delivered < reservation.epochs {
       // Neither side's doing alone, and it costs neither anything: the agreement deletes what is left of the booking.
@@ -26,23 +20,23 @@ extension BlockExecution {
   }
 
   /// After the end: opens CLOSING, or in CLOSING replaces the record by one of a higher epoch. Whoever holds a record
-  /// that both sides signed may bring it; that there is none only a party may say.
+  /// that both sides signed may bring it; that there is none only a party may say. What the ledger computed itself
+  /// stands unless a record of a higher epoch comes.
   mutating func settle(_ id: ActivationID, with signed: SignedRecord?, by signer: Signer) throws(Refusal) {
     var activation = try activation(id)
-    let isParty =
-      signer == .role(activation.customer, .treasury) || signer == .role(activation.operatorID, .controller)
-    try require(signed != nil || isParty, orElse: .permissionDenied)
-    guard let reservation = activation.reservation, let deadline = activation.deadline else {
+    try require(signed != nil || activation.side(of: signer) != nil, orElse: .permissionDenied)
+    guard let reservation = activation.reservation, let deadline = activation.phase.deadline else {
       throw .code(.failedPrecondition)
     }
     try require(deadline > passedBefore, orElse: .deadlinePassed)
     try require(context.time >= reservation.endsAt, orElse: .failedPrecondition)
     var record: JointRecord?
-    if let signed { record = try joint(signed, of: activation, reservation) }
+    if let signed { record = try joint(signed, of: activation) }
     switch activation.phase {
     case .reserved:
       let window = try terms(of: activation).deadlines.settlementWindow
-      activation.phase = .closing(reservation, Closing(record: record, closesAt: chain.clock + window))
+      let best = JointRecord.later(record, reservation.proceedings.posted?.record)
+      activation.phase = .closing(reservation, Closing(record: best, closesAt: chain.clock + window))
     case .closing(_, var closing):
       guard let record, closing.record.map({ record.epoch > $0.epoch }) ?? true else {
         throw .code(.failedPrecondition)
@@ -55,20 +49,28 @@ extension BlockExecution {
     try store(activation)
   }
 
-  /// Pays by the one payout function and ends the activation.
+  /// Pays by the one payout function and ends the activation. What was demanded and disputed on the way is in the
+  /// blocks; the log keeps what it came to.
   mutating func settle(
     _ activation: ActivationRecord, _ reservation: Reservation, by record: JointRecord?, _ kind: SettlementKind
   ) throws(Refusal) {
-    let segment = PayoutSegment(
-      terms: try terms(of: activation), bookedEpochs: activation.order.epochs, record: record)
-    let payout: Payout
-    do { payout = try Payout(settling: [segment], cause: reservation.endCause) } catch { throw .code(.receiptMismatch) }
-    guard payout.escrow == activation.escrow, payout.bond == reservation.bond else {
-      throw .fault(LedgerFault("activation \(activation.id): what was locked is not what its contract divides"))
+    let terms = try allTerms(of: activation)
+    let segments = zip(activation.segments, terms).enumerated().map { index, segment in
+      let accounts = record?.segments ?? []
+      return PayoutSegment(
+        terms: segment.1, bookedEpochs: segment.0.epochs,
+        account: accounts.indices.contains(index) ? accounts[index] : nil)
     }
+    let payout: Payout
+    do { payout = try Payout(settling: segments, cause: reservation.endCause) } catch { throw .code(.receiptMismatch) }
+    guard payout.escrow == activation.escrow, payout.bond == activation.bond else {
+      throw .fault(LedgerFault("activation \(activation.id): what was locked is not what its contracts divide"))
+    }
+    var concluded = reservation
+    concluded.proceedings = Proceedings()
     var settled = activation
     settled.phase = .settled(
-      reservation,
+      concluded,
       Settlement(
         kind: kind, record: record, paid: payout.paid, refunded: payout.refunded, penalty: payout.penalty,
         bondReturned: payout.bondReturned))
@@ -76,34 +78,63 @@ extension BlockExecution {
     try give(payout.operatorAmount, to: activation.operatorID)
     try give(payout.customerAmount, to: activation.customer)
   }
+}
 
-  // MARK: Records
+/// What both sides signed.
+extension BlockExecution {
+  /// One statement about an activation, signed by its customer's treasury and its operator's controller.
+  func agreement<Payload: ActivationAgreement>(
+    _ type: Payload.Type, _ byCustomer: Envelope, _ byOperator: Envelope
+  ) throws(Refusal) -> (Payload, ActivationRecord) {
+    let payload: Payload
+    do { payload = try byCustomer.decode() } catch { throw .code(.invalidArgument) }
+    try require(byCustomer.isOfSame(byOperator), orElse: .invalidArgument)
+    let activation = try activation(payload.activation)
+    try require(
+      signer(of: byCustomer) == .role(activation.customer, .treasury)
+        && signer(of: byOperator) == .role(activation.operatorID, .controller), orElse: .permissionDenied)
+    return (payload, activation)
+  }
 
-  private func signer(of envelope: Envelope) -> Signer? { envelope.signer.flatMap { state.signer($0) } }
+  func signer(of envelope: Envelope) -> Signer? { envelope.signer.flatMap { state.signer($0) } }
 
-  /// The record both signed: one of the order's enclaves and the confirmed edge, over the same bytes.
-  private func joint(
-    _ signed: SignedRecord, of activation: ActivationRecord, _ reservation: Reservation
-  ) throws(Refusal) -> JointRecord {
+  /// The record both signed: the near enclave and the anchor edge, over the same bytes.
+  func joint(_ signed: SignedRecord, of activation: ActivationRecord) throws(Refusal) -> JointRecord {
     let record: JointRecord
     do { record = try signed.byEnclave.decode() } catch { throw .code(.receiptMismatch) }
-    guard signed.byEnclave.isOfSame(signed.byEdge), signed.byEdge.signer == reservation.edge,
-      let enclave = signed.byEnclave.signer, activation.order.enclaves.contains(enclave)
+    guard signed.byEnclave.isOfSame(signed.byEdge), let reservation = activation.reservation,
+      signed.byEdge.signer == reservation.edge, let enclave = activation.order.enclave(at: .near),
+      signed.byEnclave.signer == enclave
     else { throw .code(.receiptMismatch) }
-    try check(record, of: activation, reservation)
+    try check(record, of: activation)
     return record
   }
 
   /// Whether the record's numbers can be this activation's: every epoch so far has one outcome, no rule has more
-  /// verdicts than windows, and the amounts are what the contract makes of the counters. What the verdicts should
+  /// verdicts than windows, and the amounts are what the contracts make of the counters. What the verdicts should
   /// have been only the receipts tell; that is for Dispute.
-  private func check(
-    _ record: JointRecord, of activation: ActivationRecord, _ reservation: Reservation
-  ) throws(Refusal) {
-    let terms = try terms(of: activation)
-    let isConsistent = record.isConsistent(
-      with: terms, activation: activation.id, booked: activation.order.epochs, delivered: reservation.epochs)
-    try require(isConsistent, orElse: .receiptMismatch)
+  func check(_ record: JointRecord, of activation: ActivationRecord) throws(Refusal) {
+    let terms = try allTerms(of: activation)
+    try require(record.isConsistent(with: activation, terms), orElse: .receiptMismatch)
+  }
+}
+
+/// A statement about one activation that takes effect when both parties signed it.
+protocol ActivationAgreement: SignedPayload {
+  var activation: ActivationID { get }
+}
+
+extension SettlementAgreement: ActivationAgreement {}
+extension SegmentOrder: ActivationAgreement {}
+
+extension ActivationRecord {
+  /// For whom a key may speak in this activation.
+  func side(of signer: Signer) -> AccountingSide? {
+    switch signer {
+    case .role(customer, .treasury): .customer
+    case .role(operatorID, .controller): .networkOperator
+    default: nil
+    }
   }
 }
 
@@ -115,19 +146,37 @@ extension Envelope {
 }
 
 extension JointRecord {
-  /// - Parameters:
-  ///   - booked: epochs of the order: what the cap on penalties is computed from.
-  ///   - delivered: epochs that records may cover, fewer after a Terminate.
-  func isConsistent(
-    with terms: ContractTerms, activation: ActivationID, booked: UInt64, delivered: UInt64
-  ) -> Bool {
-    guard self.activation == activation, epoch < delivered, epochCounters.checkedTotal == epoch + 1,
-      verdicts.count == terms.rules.count, ruleCounters.count == terms.rules.count
+  /// The one of the higher epoch; the first of two for the same.
+  static func later(_ one: JointRecord?, _ other: JointRecord?) -> JointRecord? {
+    guard let one, let other else { return one ?? other }
+    return other.epoch > one.epoch ? other : one
+  }
+
+  /// - Parameter terms: of each of the activation's segments.
+  func isConsistent(with activation: ActivationRecord, _ terms: [ContractTerms]) -> Bool {
+    let ranges = activation.segmentRanges
+    guard self.activation == activation.id, epoch < activation.epochs,
+      let index = ranges.firstIndex(where: { $0.contains(epoch) }), segments.count == index + 1,
+      terms.count > index, verdicts.count == terms[index].rules.count
     else { return false }
-    let served = epoch + 1 - epochCounters.notServed
+    return segments.indices.allSatisfy { index in
+      let covered = min(ranges[index].upperBound, epoch + 1) - ranges[index].lowerBound
+      return segments[index].isConsistent(
+        with: terms[index], booked: activation.segments[index].epochs, covered: covered)
+    }
+  }
+}
+
+extension SegmentAccount {
+  /// - Parameters:
+  ///   - booked: what the cap on penalties is computed from.
+  ///   - covered: the segment's epochs until the record, all of which have an outcome.
+  fileprivate func isConsistent(with terms: ContractTerms, booked: UInt64, covered: UInt64) -> Bool {
+    guard epochCounters.checkedTotal == covered, ruleCounters.count == terms.rules.count else { return false }
+    let served = covered - epochCounters.notServed
     for (rule, counters) in zip(terms.rules, ruleCounters) {
-      // A gated epoch is judged by no rule, but may lie inside a window.
-      guard let total = counters.checkedTotal, total <= rule.verdicts(in: rule.window == 1 ? served : epoch + 1) else {
+      // An epoch that was not served is judged by no rule, but may lie inside a window.
+      guard let total = counters.checkedTotal, total <= rule.verdicts(in: rule.window == 1 ? served : covered) else {
         return false
       }
     }

@@ -5,11 +5,10 @@ import Signing
 extension BlockExecution {
   mutating func terminate(_ id: ActivationID, by signer: Signer) throws(Refusal) {
     let record = try activation(id)
-    let organisation = try organisation(of: signer, acting: .treasury, .controller)
-    switch (signer, organisation) {
-    case (.role(_, .treasury), record.customer): try terminateByCustomer(record)
-    case (.role(_, .controller), record.operatorID): try terminateByOperator(record)
-    default: throw .code(.permissionDenied)
+    switch record.side(of: signer) {
+    case .customer: try terminateByCustomer(record)
+    case .networkOperator: try terminateByOperator(record)
+    case nil: throw .code(.permissionDenied)
     }
   }
 
@@ -25,9 +24,9 @@ extension BlockExecution {
       reservation.cause = .deleteRequested
       guard started else { return try settle(record, reservation, by: nil, .unilateral) }
       let terms = try terms(of: record)
-      let running = reservation.completeEpochs(at: context.time, of: terms.metering.epoch) + 1
+      let running = reservation.completeEpochs(at: context.time, terms) + 1
       reservation.epochs = min(reservation.epochs, running)
-      reservation.endsAt = reservation.startAt + terms.duration(epochs: reservation.epochs)
+      reservation.endsAt = reservation.start(of: reservation.epochs, terms)
       try end(record, reservation, terms)
     case .closing, .nullified, .settled:
       throw .code(.failedPrecondition)
@@ -42,13 +41,13 @@ extension BlockExecution {
     reservation.cause = .networkTerminated
     guard started else { return try settle(record, reservation, by: nil, .unilateral) }
     let terms = try terms(of: record)
-    reservation.epochs = min(
-      reservation.epochs, reservation.completeEpochs(at: context.time, of: terms.metering.epoch))
+    reservation.epochs = min(reservation.epochs, reservation.completeEpochs(at: context.time, terms))
     reservation.endsAt = context.time
     try end(record, reservation, terms)
   }
 
-  private mutating func end(
+  /// Service ends when the reservation says; CLOSING may be opened from then until `settleBy`.
+  mutating func end(
     _ record: ActivationRecord, _ reservation: Reservation, _ terms: ContractTerms
   ) throws(Refusal) {
     var record = record
@@ -63,9 +62,5 @@ extension Reservation {
   fileprivate func started(at time: Instant) throws(Refusal) -> Bool {
     try require(time < endsAt, orElse: .failedPrecondition)
     return time >= startAt
-  }
-
-  fileprivate func completeEpochs(at time: Instant, of epoch: Span) -> UInt64 {
-    UInt64(clamping: (time - startAt).nanoseconds / max(1, epoch.nanoseconds))
   }
 }

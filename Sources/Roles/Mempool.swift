@@ -58,7 +58,7 @@ struct Mempool: Sendable {
     guard known[transaction.id] == nil else { return .alreadyKnown }
     let place = Place(
       organisation: organisation, nonce: Nonce(signer: transaction.signer, number: transaction.transaction.nonce),
-      isOrdinary: transaction.transaction.action.endedActivation == nil, bytes: transaction.envelope.bytes.count)
+      isOrdinary: transaction.transaction.action.urgentActivation == nil, bytes: transaction.envelope.bytes.count)
     guard nonces[place.nonce] == nil else { return .conflicting }
     guard waiting.count < Self.capacity, !place.isOrdinary || ordinary < Self.ordinaryCapacity,
       perOrganisation[organisation, default: 0] < Self.organisationCapacity,

@@ -23,7 +23,8 @@ enum Arrows {
     "Messages": ["Signing", "Wire"],
     "Effects": wireAndUp,
     "Consensus": wireAndUp + collections,
-    "Ledger": wireAndUp + collections,
+    // A disputed epoch is judged by the same pure function that both sides use.
+    "Ledger": wireAndUp + ["Metering"] + collections,
     "Slicing": wireAndUp + collections,
     "Metering": wireAndUp + collections,
     "Enclave": wireAndUp + ["Effects", "Metering"] + collections,

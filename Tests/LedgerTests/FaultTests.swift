@@ -44,8 +44,13 @@ import Testing
     var state = world.state
     let record = try #require(state.activation(id))
     let swollen = ActivationRecord(
-      id: id, contract: record.contract, customer: record.customer, operatorID: record.operatorID,
-      order: record.order, escrow: record.escrow + 1, phase: record.phase)
+      id: id, customer: record.customer, operatorID: record.operatorID, order: record.order,
+      maintenance: record.maintenance,
+      segments: record.segments.map {
+        BookedSegment(
+          contract: $0.contract, first: $0.first, epochs: $0.epochs, escrow: $0.escrow + 1, bond: $0.bond)
+      },
+      phase: record.phase)
     state.tree.set(LedgerKey.activation(id), .activation(swollen))
     #expect(throws: LedgerFault.self) { try state.audit() }
     expectFault(state, world, [world.sign(.terminate(id), by: "hospital treasury")])

@@ -124,13 +124,13 @@ import Testing
     try expect(.receiptMismatch) { $0.activation = other }
     try expect(.receiptMismatch) { $0.epoch = 4 }
     try expect(.receiptMismatch) { $0.epoch = .max }
-    try expect(.receiptMismatch) { $0.amountDue += 1 }
-    try expect(.receiptMismatch) { $0.penaltiesDue += 1 }
-    try expect(.receiptMismatch) { $0.ruleCounters = [] }
+    try expect(.receiptMismatch) { $0.segments[0].amountDue += 1 }
+    try expect(.receiptMismatch) { $0.segments[0].penaltiesDue += 1 }
+    try expect(.receiptMismatch) { $0.segments[0].ruleCounters = [] }
     try expect(.receiptMismatch) { $0.verdicts = [] }
-    try expect(.receiptMismatch) { $0.ruleCounters[0].inconclusive = 1 }
-    try expect(.receiptMismatch) { $0.ruleCounters[0].met = .max }
-    try expect(.receiptMismatch) { $0.epochCounters.contested = .max }
+    try expect(.receiptMismatch) { $0.segments[0].ruleCounters[0].inconclusive = 1 }
+    try expect(.receiptMismatch) { $0.segments[0].ruleCounters[0].met = .max }
+    try expect(.receiptMismatch) { $0.segments[0].epochCounters.contested = .max }
     // More epochs than were booked.
     let long = world.signed(try world.record(id, met: 11))
     #expect(try world.send(.settleByRecord(id, long), by: "hospital treasury") == .receiptMismatch)

@@ -149,7 +149,7 @@ struct World {
         minimumAttestationLevel: .software, allowedMeasurements: [measurement]),
       deadlines: DeadlineTerms(
         confirmWithin: .seconds(10), startLead: .seconds(1), settlementWindow: .seconds(20),
-        settleWithin: .seconds(60)))
+        settleWithin: .seconds(60), answerWithin: .seconds(15), demandWithin: .seconds(6)))
   }
 
   static let lossRule = Rule(
@@ -217,10 +217,12 @@ struct World {
     var rule = RuleCounters()
     rule.met = met
     rule.violated = violated
+    let account = SegmentAccount(
+      ruleCounters: [rule], epochCounters: epochs, amountDue: try terms.amountDue(epochs),
+      penaltiesDue: try terms.penaltiesDue([rule], bookedEpochs: booked))
     return JointRecord(
       activation: id, epoch: met + violated - 1, customerReceipts: .zero, operatorReceipts: .zero, verdicts: [.met],
-      ruleCounters: [rule], epochCounters: epochs, amountDue: try terms.amountDue(epochs),
-      penaltiesDue: try terms.penaltiesDue([rule], bookedEpochs: booked), previous: .zero)
+      segments: [account], missing: [], account: .zero, previous: .zero)
   }
 
   func signed(
