@@ -123,7 +123,9 @@ public struct ActivationRecord: Hashable, Sendable {
       case .settled: .settled
       }
     return ActivationChange(
-      activation: id, state: state, statusInfo: statusInfo, settlement: settlement?.kind, money: money, epochs: epochs)
+      activation: id, state: state, statusInfo: statusInfo, settlement: settlement?.kind, money: money,
+      epochs: epochs, endsAt: reservation?.endsAt, segmentFrom: segments.last?.first ?? 0,
+      answerBy: reservation?.proceedings.answerBy, posted: reservation?.proceedings.posted?.record.epoch)
   }
 }
 

@@ -159,12 +159,21 @@ public struct ActivationChange: Hashable, Sendable, WireCodable {
   public var statusInfo: StatusInfo?
   public var settlement: SettlementKind?
   public var money: ActivationMoney
-  /// Epochs that will have been booked when it ends (shortened by a customer's Terminate).
+  /// Epochs that records may cover: all that are booked, fewer after an end before that.
   public var epochs: UInt64
+  /// When service ends, in block time; nil before ConfirmSlice.
+  public var endsAt: Instant?
+  /// First epoch of the latest segment: where an Extend or Renegotiate took effect.
+  public var segmentFrom: EpochNumber
+  /// When the next open demand runs out, on the chain's clock; nil while none waits.
+  public var answerBy: Instant?
+  /// The latest epoch whose record the ledger computed itself.
+  public var posted: EpochNumber?
 
   public init(
     activation: ActivationID, state: ActivationState, statusInfo: StatusInfo?, settlement: SettlementKind?,
-    money: ActivationMoney, epochs: UInt64
+    money: ActivationMoney, epochs: UInt64, endsAt: Instant? = nil, segmentFrom: EpochNumber = 0,
+    answerBy: Instant? = nil, posted: EpochNumber? = nil
   ) {
     self.activation = activation
     self.state = state
@@ -172,23 +181,33 @@ public struct ActivationChange: Hashable, Sendable, WireCodable {
     self.settlement = settlement
     self.money = money
     self.epochs = epochs
+    self.endsAt = endsAt
+    self.segmentFrom = segmentFrom
+    self.answerBy = answerBy
+    self.posted = posted
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(6)
+    writer.array(10)
     writer.write(activation)
     writer.write(state)
     writer.write(optional: statusInfo)
     writer.write(optional: settlement)
     writer.write(money)
     writer.write(epochs)
+    writer.write(optional: endsAt)
+    writer.write(segmentFrom)
+    writer.write(optional: answerBy)
+    writer.write(optional: posted)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(6) { (reader) throws(WireError) in
+    self = try reader.record(10) { (reader) throws(WireError) in
       ActivationChange(
         activation: try reader.value(), state: try reader.value(), statusInfo: try reader.optional(),
-        settlement: try reader.optional(), money: try reader.value(), epochs: try reader.uint())
+        settlement: try reader.optional(), money: try reader.value(), epochs: try reader.uint(),
+        endsAt: try reader.optional(), segmentFrom: try reader.uint(), answerBy: try reader.optional(),
+        posted: try reader.optional())
     }
   }
 }
