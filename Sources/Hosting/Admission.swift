@@ -5,18 +5,22 @@ import Signing
 import Wire
 
 /// Turns deliveries into events, the cheapest refusal first: whether this role takes such a message from such a sender
-/// (``Acceptance``), then strict decoding, then signatures. What fails has no effect beyond a count, except that an
-/// asker is told why, and that a response which fails counts as one that never made sense. Remembers the checks that
-/// held, so that what comes twice is verified once.
+/// (``Acceptance``), then strict decoding, then signatures (``MessageReader``). What fails has no effect beyond a count,
+/// except that an asker is told why, and that a response which fails counts as one that never made sense. Publications
+/// are read together with the other followers of this process, where there is a ``SharedPublications``.
 struct Admission: Sendable {
   private let role: ActorAddress.Role
-  private var verifier: Verifier
+  private var reader: MessageReader
+  private let publications: SharedPublications?
   /// By reason, in order of first occurrence.
   private var refusals: [(reason: String, count: UInt64)] = []
 
-  init(role: ActorAddress.Role, context: VerificationContext) {
+  init(role: ActorAddress.Role, context: VerificationContext, publications: SharedPublications? = nil) {
     self.role = role
-    verifier = Verifier(context: context)
+    reader = MessageReader(context: context)
+    // What was verified for another network, or other members, says nothing here.
+    let isOurs = publications.map { $0.context == context && SharedPublications.serves(role) } ?? false
+    self.publications = isOurs ? publications : nil
   }
 
   /// Works off the caller's actor: signatures are the budget (a verification takes some 60 µs).
@@ -27,27 +31,15 @@ struct Admission: Sendable {
     for delivery in batch {
       switch delivery {
       case .request(let ticket, let from, let body):
-        let role = role
-        let verified = verify(body) { head in Acceptance.refusalOfRequest(head, to: role, from: from.role) }
-        switch verified {
+        switch admit(request: body, from: from) {
         case .success(let message): events.append(.request(ReplyToken(ticket.number), from: from, message))
         case .failure(let error): bus.reply(ticket, .failure(error))
         }
-      case .response(let number, .success(let body)):
-        let verified = verify(body) { head in
-          Acceptance.isAnswer(head) ? nil : RemoteError(.invalidArgument, "message \(head.number) answers nothing")
-        }
-        events.append(.response(RequestID(number), verified))
-      case .response(let number, .failure(let error)): events.append(.response(RequestID(number), .failure(error)))
+      case .response(let number, let result):
+        events.append(.response(RequestID(number), result.flatMap { admit(response: $0) }))
       case .publication(let publisher, let topic, let gap, let body):
-        let role = role
-        let verified = verify(body) { head in
-          Acceptance.isPublication(head, under: topic, to: role, from: publisher.role)
-            ? nil : RemoteError(.invalidArgument, "message \(head.number) under \(topic)")
-        }
-        if case .success(let message) = verified {
-          events.append(.published(Subscription(publisher, topic), gap: gap, message))
-        }
+        guard let message = await admit(publication: body, Subscription(publisher, topic)) else { continue }
+        events.append(.published(Subscription(publisher, topic), gap: gap, message))
       }
     }
     return events
@@ -59,24 +51,46 @@ struct Admission: Sendable {
     return refusals
   }
 
-  private mutating func verify(
-    _ body: [UInt8], _ refusal: (MessageHead) -> RemoteError?
-  ) -> Result<Verified<Message>, RemoteError> {
-    do throws(WireError) {
-      if let refusal = refusal(try MessageHead(of: body)) {
-        count("refused.unexpected")
-        return .failure(refusal)
-      }
-      let message = try Message(decoding: body)
-      do throws(VerificationError) {
-        return .success(try verifier.verify(message))
-      } catch {
-        count("refused.unverified")
-        return .failure(RemoteError(.permissionDenied, "\(error)"))
-      }
-    } catch {
-      count("refused.malformed")
-      return .failure(RemoteError(.invalidArgument, "\(error)"))
+  private mutating func admit(request body: [UInt8], from asker: ActorAddress) -> Result<Verified<Message>, RemoteError>
+  {
+    guard let head = head(of: body) else { return .failure(RemoteError(.invalidArgument, "no message")) }
+    if let refusal = Acceptance.refusalOfRequest(head, to: role, from: asker.role) { return unexpected(refusal) }
+    return take(reader.read(body))
+  }
+
+  private mutating func admit(response body: [UInt8]) -> Result<Verified<Message>, RemoteError> {
+    guard let head = head(of: body) else { return .failure(RemoteError(.invalidArgument, "no message")) }
+    guard Acceptance.isAnswer(head) else {
+      return unexpected(RemoteError(.invalidArgument, "message \(head.number) answers nothing"))
+    }
+    return take(reader.read(body))
+  }
+
+  private mutating func admit(publication body: [UInt8], _ subscription: Subscription) async -> Verified<Message>? {
+    guard let head = head(of: body) else { return nil }
+    guard Acceptance.isPublication(head, under: subscription.topic, to: role, from: subscription.publisher.role) else {
+      count("refused.unexpected")
+      return nil
+    }
+    if let publications { return try? take(await publications.read(body)).get() }
+    return try? take(reader.read(body)).get()
+  }
+
+  private mutating func head(of body: [UInt8]) -> MessageHead? {
+    let head = try? MessageHead(of: body)
+    if head == nil { count("refused.malformed") }
+    return head
+  }
+
+  private mutating func unexpected(_ error: RemoteError) -> Result<Verified<Message>, RemoteError> {
+    count("refused.unexpected")
+    return .failure(error)
+  }
+
+  private mutating func take(_ reading: MessageReader.Reading) -> Result<Verified<Message>, RemoteError> {
+    reading.mapError { refusal in
+      count(refusal.name)
+      return refusal.answer
     }
   }
 

@@ -4,35 +4,41 @@ import Messages
 import Signing
 
 /// The shell of one role: the one consumer of its events and the interpreter of its effects on real parts. It decides
-/// nothing. One turn = what waits is handled by the core, all records of the turn become durable in one commit, and
-/// only then does anything leave (persist before speaking). While a commit is under way events gather, so under load
-/// one sync carries many.
+/// nothing. What a turn's events came to is concluded as a whole: all its records become durable in one commit, and
+/// only then does anything of it leave (persist before speaking). One conclusion is under way at a time; meanwhile the
+/// next turns gather what follows it, so under load one sync carries many.
 ///
-/// Timers are bookkeeping of the core's own and take effect at once, inside the turn: a timer that an event cancels or
-/// moves does not fire after that event, however late the host is.
+/// Two things wait for no commit. Datagrams leave the moment the core transmits them, and those that arrive are handled
+/// while the disk works: their delay is measured, and a sync takes from half a millisecond to a second. And timers are
+/// bookkeeping of the core's own: a timer that an event cancels or moves does not fire after that event, however late
+/// the host is.
 public actor RoleHost {
-  private var core: any RoleCore
+  var core: any RoleCore
   private let context: VerificationContext
-  private let store: any HostStore
-  private let bus: Bus
-  private let dataPlane: DataPlane?
-  private let observer: Observer
+  private let publications: SharedPublications?
+  let store: any HostStore
+  let bus: Bus
+  let dataPlane: DataPlane?
+  let observer: Observer
   public nonisolated let address: ActorAddress
 
   /// Told of everything a core observes and everything admission refuses. Called from the host's turns: returns at
   /// once.
   public typealias Observer = @Sendable (ActorAddress, Observation) -> Void
 
-  private var phase = Phase.new
-  private var inbox: [Event] = []
-  private var waitingForEvents: CheckedContinuation<Void, Never>?
-  private var waitingForRoom: [CheckedContinuation<Void, Never>] = []
-  private var timers = Timers()
-  private var alarm: (at: Instant, task: Task<Void, Never>)?
-  private var hasRung = false
-  private var clock: SteadyClock
+  private(set) var phase = Phase.new
+  var inbox = EventQueue(capacity: RoleHost.inboxCapacity)
+  var packets = EventQueue(capacity: RoleHost.packetBatches)
+  var waitingForWork: CheckedContinuation<Void, Never>?
+  var timers = Timers()
+  var alarm: (at: Instant, task: Task<Void, Never>)?
+  var hasRung = false
+  var clock: SteadyClock
+  /// What turns came to since the last conclusion began.
+  var gathered = TurnOutcome()
+  var conclusion = Conclusion.none
 
-  private enum Phase {
+  enum Phase {
     case new
     case registered(Mailbox)
     case working(Mailbox)
@@ -45,26 +51,40 @@ public actor RoleHost {
       case .new, .registered, .working: false
       }
     }
+
+    var mailbox: Mailbox? {
+      switch self {
+      case .registered(let mailbox), .working(let mailbox), .stopping(let mailbox): mailbox
+      case .new, .stopped: nil
+      }
+    }
   }
 
   /// Events that may wait for a turn before those who bring them have to.
   public static let inboxCapacity = 4096
+  /// Batches of datagrams that may wait for a turn; what arrives beyond waits at its port.
+  static let packetBatches = 64
   /// Requests and publications that may wait on the bus before it refuses or defers more.
   public static let mailboxCapacity = 8192
-  /// Events handled in one turn: bounds how long the first of them waits for its effects to leave.
+  /// Events concluded together: bounds how long the first of them waits for its effects to leave. Datagrams and timers
+  /// of a long commit come on top.
   static let turnEvents = 256
+  /// Records and effects that gather behind a commit before everything waits for it.
+  static let maximumGathered = 16_384
   /// Deliveries decoded and verified at a time.
   static let batchDeliveries = 256
 
+  /// - Parameter publications: what this process's followers read together; a member's host reads for itself.
   public init(
     _ core: any RoleCore, context: VerificationContext, store: any HostStore, bus: Bus, dataPlane: DataPlane? = nil,
-    clock: SteadyClock = SteadyClock(), observer: @escaping Observer
+    publications: SharedPublications? = nil, clock: SteadyClock = SteadyClock(), observer: @escaping Observer
   ) {
     self.core = core
     self.context = context
     self.store = store
     self.bus = bus
     self.dataPlane = dataPlane
+    self.publications = publications
     self.clock = clock
     self.observer = observer
     address = core.address
@@ -76,8 +96,8 @@ public actor RoleHost {
     phase = .registered(mailbox)
   }
 
-  /// Works until ``stop()``, the cancellation of this task or the end of the bus: then returns, after the turn that is
-  /// under way and with the role off the bus.
+  /// Works until ``stop()``, the cancellation of this task or the end of the bus: then returns, after what was handled
+  /// is concluded and with the role off the bus.
   /// - Parameter arrivals: of the role's own ports.
   /// - Throws: ``HaltReason`` of the core, or whatever the store threw: the node must stop. Nothing has left that
   ///   depends on what was not made durable.
@@ -92,7 +112,7 @@ public actor RoleHost {
     case .new, .working, .stopping: throw HaltReason("\(address) can run once, after it was put on the bus")
     }
     phase = .working(mailbox)
-    inbox.append(.started)
+    inbox.append([.started])
     let result: Result<Void, any Error>
     do {
       for subscription in core.subscriptions {
@@ -127,7 +147,8 @@ public actor RoleHost {
     alarm?.task.cancel()
     alarm = nil
     wake()
-    makeRoom()
+    inbox.freeWaiting()
+    packets.freeWaiting()
   }
 
   /// Looks at the core between turns. For reports; nothing may depend on it.
@@ -138,7 +159,7 @@ public actor RoleHost {
       group.addTask { await self.receive(from: mailbox) }
       for stream in arrivals {
         group.addTask {
-          for await datagrams in stream { await self.deliver([.datagrams(datagrams)]) }
+          for await datagrams in stream { await self.deliver(datagrams) }
         }
       }
       let result: Result<Void, any Error>
@@ -148,7 +169,7 @@ public actor RoleHost {
       } catch {
         result = .failure(error)
       }
-      // Frees those who wait for room in the inbox; cancellation frees those who wait for something to bring.
+      // Frees those who wait for room; cancellation frees those who wait for something to bring.
       stop()
       group.cancelAll()
       try result.get()
@@ -159,7 +180,7 @@ public actor RoleHost {
 
   private func receive(from mailbox: Mailbox) async {
     // The verifier lives here, and works outside the actor: one batch at a time, in order.
-    var admission = Admission(role: address.role, context: context)
+    var admission = Admission(role: address.role, context: context, publications: publications)
     while let batch = await mailbox.nextBatch(max: Self.batchDeliveries) {
       let events = await admission.admit(batch, refusingOn: bus)
       for (name, count) in admission.takeRefusals() { observer(address, .counted(name, by: count)) }
@@ -170,148 +191,47 @@ public actor RoleHost {
 
   /// Adds events for the next turn; waits while too many wait already.
   private func deliver(_ events: [Event]) async {
-    while inbox.count >= Self.inboxCapacity, !phase.isStopping {
-      await withCheckedContinuation { waitingForRoom.append($0) }
-    }
-    inbox.append(contentsOf: events)
+    while inbox.isFull, !phase.isStopping { await withCheckedContinuation { inbox.waitForRoom($0) } }
+    inbox.append(events)
     wake()
   }
 
-  private func wake() {
-    waitingForEvents?.resume()
-    waitingForEvents = nil
-  }
-
-  private func makeRoom() {
-    for continuation in waitingForRoom { continuation.resume() }
-    waitingForRoom = []
-  }
-
-  // MARK: Turns
-
-  private func takeTurns() async throws {
-    while !phase.isStopping {
-      if inbox.isEmpty, !hasRung {
-        await withCheckedContinuation { waitingForEvents = $0 }
-      } else {
-        try await turn()
-      }
-    }
-  }
-
-  private func turn() async throws {
-    var outcome = Outcome()
-    let events = inbox.prefix(Self.turnEvents)
-    inbox.removeFirst(events.count)
-    if inbox.count < Self.inboxCapacity { makeRoom() }
-    for event in events {
-      handle(event, &outcome)
-      if outcome.halt != nil { break }
-    }
-    hasRung = false
-    while outcome.halt == nil, outcome.handled < 2 * Self.turnEvents, let timer = timers.pop(dueAt: clock.now()) {
-      handle(.timer(timer), &outcome)
-    }
-
-    if !outcome.records.isEmpty { try await store.commit(outcome.records) }
-    for effect in outcome.effects { perform(effect) }
-    if let halt = outcome.halt { throw halt }
-    for recall in outcome.recalls {
-      let records = try await store.records(stream: recall.stream, from: recall.from, limit: recall.limit)
-      inbox.append(.recalled(recall.id, records))
-    }
-    setAlarm()
-  }
-
-  /// What a turn's events came to.
-  private struct Outcome {
-    var records: [Record] = []
-    /// What leaves, in order.
-    var effects: [Effect] = []
-    var recalls: [(id: RequestID, stream: UInt16, from: UInt64, limit: Int)] = []
-    /// The core handles nothing after it asked to be stopped.
-    var halt: HaltReason?
-    var handled = 0
-  }
-
-  private func handle(_ event: Event, _ outcome: inout Outcome) {
-    outcome.handled += 1
-    for effect in core.handle(event, at: clock.now()) {
-      switch effect {
-      case .persist(let record): outcome.records.append(record)
-      case .setTimer(let id, let at): timers.set(id, at: at)
-      case .cancelTimer(let id): timers.cancel(id)
-      case .recall(let id, let stream, let from, let limit): outcome.recalls.append((id, stream, from, limit))
-      case .halt(let reason):
-        outcome.halt = reason
-        return
-      case .publish, .request, .reply, .refuse, .transmit, .observe: outcome.effects.append(effect)
-      }
-    }
-  }
-
-  private func perform(_ effect: Effect) {
-    switch effect {
-    case .publish(let topic, let message): publish(message, under: topic)
-    case .request(let id, let to, let message, let deadline): request(id, to: to, message, deadline: deadline)
-    case .reply(let token, let message): bus.reply(Ticket(token.number), .success(message.encoded))
-    case .refuse(let token, let error): bus.reply(Ticket(token.number), .failure(error))
-    case .transmit(let datagrams):
-      if let dataPlane {
-        dataPlane.send(datagrams)
-      } else {
-        observer(address, .counted("transmit.noDataPlane", by: UInt64(datagrams.count)))
-      }
-    case .observe(let observation): observer(address, observation)
-    case .persist, .recall, .setTimer, .cancelTimer, .halt: break  // taken out by `handle`
-    }
-  }
-
-  private func publish(_ message: Message, under topic: Topic) {
-    guard let mailbox else { return }
-    do throws(BusError) {
-      try bus.publish(from: mailbox, topic: topic, body: message.encoded)
-    } catch {
-      observer(address, .counted("publish.failed", by: 1))
-      observer(address, .note(.warning, "a publication under \(topic) did not leave: \(error)"))
-    }
-  }
-
-  private func request(_ id: RequestID, to: ActorAddress, _ message: Message, deadline: Span) {
-    guard let mailbox else { return }
-    do throws(RemoteError) {
-      try bus.send(id.number, from: mailbox, to: to, body: message.encoded, deadline: deadline)
-    } catch {
-      // As the bus itself would tell it: an answer, in a later turn.
-      inbox.append(.response(id, .failure(error)))
-    }
-  }
-
-  private var mailbox: Mailbox? {
-    switch phase {
-    case .registered(let mailbox), .working(let mailbox), .stopping(let mailbox): mailbox
-    case .new, .stopped: nil
-    }
-  }
-
-  // MARK: Time
-
-  private func setAlarm() {
-    guard !phase.isStopping, let next = timers.next() else { return }
-    if let alarm, alarm.at <= next { return }
-    alarm?.task.cancel()
-    let wait = max(Span.zero, next - clock.now())
-    let task = Task { [weak self] in
-      do { try await Task.sleep(for: .nanoseconds(wait.nanoseconds), tolerance: .zero) } catch { return }
-      await self?.ring()
-    }
-    alarm = (next, task)
-  }
-
-  private func ring() {
-    // A cancelled alarm may have rung already: a turn without a due timer does no harm.
-    alarm = nil
-    hasRung = true
+  private func deliver(_ datagrams: [Datagram]) async {
+    while packets.isFull, !phase.isStopping { await withCheckedContinuation { packets.waitForRoom($0) } }
+    packets.append([.datagrams(datagrams)])
     wake()
+  }
+
+  func wake() {
+    waitingForWork?.resume()
+    waitingForWork = nil
+  }
+}
+
+/// Events that wait for their turn, and those who wait to bring more.
+struct EventQueue {
+  private let capacity: Int
+  private var events: [Event] = []
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  init(capacity: Int) { self.capacity = capacity }
+
+  var isEmpty: Bool { events.isEmpty }
+  var isFull: Bool { events.count >= capacity }
+
+  mutating func append(_ more: [Event]) { events.append(contentsOf: more) }
+  mutating func waitForRoom(_ continuation: CheckedContinuation<Void, Never>) { waiting.append(continuation) }
+
+  mutating func take(_ maximum: Int) -> [Event] {
+    let taken = Array(events.prefix(maximum))
+    events.removeFirst(taken.count)
+    if !isFull { freeWaiting() }
+    return taken
+  }
+
+  /// Those who wait look again.
+  mutating func freeWaiting() {
+    for continuation in waiting { continuation.resume() }
+    waiting = []
   }
 }

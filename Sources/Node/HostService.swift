@@ -7,13 +7,27 @@ import Signing
 
 /// What every host of one node shares.
 struct HostSetting: Sendable {
-  var context: VerificationContext
-  var bus: Bus
-  var dataPlane: DataPlane
-  var observer: RoleHost.Observer
+  let context: VerificationContext
+  let bus: Bus
+  let dataPlane: DataPlane
+  let observer: RoleHost.Observer
+  /// Of the followers among them.
+  private let publications: SharedPublications
+
+  init(
+    context: VerificationContext, bus: Bus, dataPlane: DataPlane, observer: @escaping RoleHost.Observer
+  ) {
+    self.context = context
+    self.bus = bus
+    self.dataPlane = dataPlane
+    self.observer = observer
+    publications = SharedPublications(context: context)
+  }
 
   func host(_ core: any RoleCore, store: any HostStore) -> RoleHost {
-    RoleHost(core, context: context, store: store, bus: bus, dataPlane: dataPlane, observer: observer)
+    RoleHost(
+      core, context: context, store: store, bus: bus, dataPlane: dataPlane, publications: publications,
+      observer: observer)
   }
 }
 

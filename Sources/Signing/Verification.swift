@@ -22,7 +22,7 @@ public enum VerificationError: Error, Equatable, Sendable {
 }
 
 /// What signatures are checked against.
-public struct VerificationContext: Sendable {
+public struct VerificationContext: Hashable, Sendable {
   public let network: Digest
   public let scheme: SignatureScheme
   /// The voting members of the current era, in member order.

@@ -12,8 +12,10 @@ struct Toy: RoleCore {
   var subscriptions: [Subscription] = []
   let respond: @Sendable (Event, Instant) -> [Effect]
 
-  init(_ name: String, _ respond: @escaping @Sendable (Event, Instant) -> [Effect]) {
-    address = ActorAddress(.validator, name)
+  init(
+    _ name: String, as role: ActorAddress.Role = .validator, _ respond: @escaping @Sendable (Event, Instant) -> [Effect]
+  ) {
+    address = ActorAddress(role, name)
     self.respond = respond
   }
 
@@ -27,10 +29,12 @@ actor MemoryStore: HostStore {
   private(set) var committed: [[Record]] = []
   private var isHeld: Bool
   private var isBroken: Bool
+  private let failsWhenReleased: Bool
   private var held: [CheckedContinuation<Void, Never>] = []
   private var heldWaiters: [CheckedContinuation<Void, Never>] = []
 
-  init(isHeld: Bool = false, isBroken: Bool = false) {
+  init(isHeld: Bool = false, isBroken: Bool = false, failsWhenReleased: Bool = false) {
+    self.failsWhenReleased = failsWhenReleased
     self.isHeld = isHeld
     self.isBroken = isBroken
   }
@@ -41,6 +45,7 @@ actor MemoryStore: HostStore {
       for waiter in heldWaiters { waiter.resume() }
       heldWaiters = []
       await withCheckedContinuation { held.append($0) }
+      if failsWhenReleased { throw Broken() }
     }
     committed.append(records)
   }
