@@ -1,8 +1,16 @@
 import Messages
 
 /// Judging one rule's evidence (sla.md, "Joint record"): MET if the worst case within the error bound is inside,
-/// VIOLATED if even the best case is outside, else INCONCLUSIVE; CONTESTED where it is outside only if the loss on the
-/// access segment is blamed on the operator.
+/// VIOLATED if even the best case is outside, else INCONCLUSIVE; CONTESTED where it is outside only if the loss on an
+/// access segment is blamed on the operator. Where the two sides do not even agree in which cell that segment lay, it is
+/// INCONCLUSIVE instead (epoch rule 6); what the operator's own receipts admit stays VIOLATED.
+///
+/// Who alone kept a rule from being judged bears it, before anybody asks whether there were enough samples. How many
+/// there were, or would have been, is just what an interrupted point or a missing receipt hides: an edge that is down
+/// keeps its customer from sending, an enclave that withholds its receipt keeps its numbers. If too few samples came
+/// first, whoever expects worse could always buy INCONCLUSIVE by not counting. So such a MET says who pays, and does not
+/// say that five nines were kept; with several epochs in a window the same holds for all of it, since leaving an epoch
+/// out would let its owner choose which.
 extension Rule {
   /// - Returns: nil when no epoch of the window was served: judged by no rule.
   func verdict(_ evidence: RuleEvidence, specification: HistogramSpecification) -> Verdict? {
@@ -12,7 +20,8 @@ extension Rule {
     guard samples >= max(1, minimumSamples) else { return .inconclusive }
     let blamingAll = judge(evidence, evidence.all, specification)
     guard blamingAll == .violated else { return blamingAll }
-    return judge(evidence, evidence.core, specification) == .violated ? .violated : .contested
+    guard judge(evidence, evidence.core, specification) != .violated else { return .violated }
+    return evidence.isCellDisputed ? .inconclusive : .contested
   }
 
   /// Never CONTESTED.
@@ -86,11 +95,13 @@ extension Rule {
   }
 }
 
-/// The evidence that windowed rules carry from epoch to epoch; one entry per rule, in contract order.
+/// The evidence that windowed rules carry from epoch to epoch; one entry per rule, in contract order. Windows begin anew
+/// with every segment of an activation.
 public struct RuleWindows: Hashable, Sendable {
   var evidence: [RuleEvidence]
 
   public init(terms: ContractTerms) { evidence = terms.rules.map { _ in RuleEvidence() } }
+  init(evidence: [RuleEvidence]) { self.evidence = evidence }
 }
 
 /// What an epoch came to.
@@ -105,17 +116,24 @@ public struct EpochAssessment: Hashable, Sendable {
 ///
 /// An epoch's outcome is the worst of the rules that judge this epoch alone. Windowed rules give penalties and never
 /// price an epoch, the last of their window neither: what it came to is decided by others as well.
+///
+/// - Parameters:
+///   - terms: of the epoch's segment.
+///   - segmentStart: its first epoch, where windows begin.
+///   - isMaintenance: the epoch overlaps an interruption announced before the activation: not served, whatever the
+///     receipts say.
 public func assess(
-  _ receipts: EpochReceipts, terms: ContractTerms, windows: inout RuleWindows
+  _ receipts: EpochReceipts, terms: ContractTerms, segmentStart: EpochNumber = 0, isMaintenance: Bool = false,
+  windows: inout RuleWindows
 ) -> EpochAssessment {
-  let isServed = receipts.isServed
+  let isServed = receipts.isServed && !isMaintenance
   var verdicts: [Verdict?] = []
-  var interruption = InconclusiveCauses()
-  for side in AccountingSide.allCases where receipts.condition(of: side) == .interrupted { interruption.add(side) }
-  var outcome = interruption.isEmpty ? Verdict.met : interruption.verdict
+  let interruptions = receipts.interruptions
+  var outcome = interruptions.isEmpty ? Verdict.met : interruptions.verdict
+  let epochsSoFar = receipts.epoch.subtractingToZero(segmentStart).addingSaturating(1)
   for (index, rule) in terms.rules.enumerated() {
     if isServed { windows.evidence[index].merge(RuleEvidence(rule, receipts, terms: terms)) }
-    guard (receipts.epoch + 1).isMultiple(of: max(1, rule.window)) else {
+    guard epochsSoFar.isMultiple(of: max(1, rule.window)) else {
       verdicts.append(nil)
       continue
     }

@@ -1,11 +1,12 @@
 import Messages
 import Signing
 
-/// The customer's side of the commitment–reveal exchange (sla.md, "Joint record"), inside the enclave. It asks; the
-/// operator's side answers. Every step can be asked again: nothing new is ever signed for an epoch.
+/// The customer's side of the commitment–reveal exchange (sla.md, "Joint record"), inside the near enclave. It asks; the
+/// operator's anchor edge answers. Every step can be asked again: nothing new is ever signed for an epoch.
 ///
-///     closed ──commit──▶ committed ──reveal──▶ signed ──submit──▶ recorded, next epoch
+///     closed ──collect──▶ complete ──commit──▶ committed ──reveal──▶ signed ──submit──▶ recorded, next epoch
 ///
+/// Where another enclave stands at the far end, its receipts are collected first; whose has not come in time is missing.
 /// It opens its receipts only when it holds the operator's commitment, and signs the record only when that is the one
 /// that follows from both sides' receipts.
 public struct CustomerExchange: Sendable {
@@ -24,7 +25,7 @@ public struct CustomerExchange: Sendable {
   }
 
   private enum Stage: Sendable {
-    /// The next epoch is not closed.
+    /// The next epoch is not closed, or its receipts are being collected.
     case idle
     case committing
     case revealing
@@ -40,6 +41,9 @@ public struct CustomerExchange: Sendable {
     book = ExchangeBook(side: .customer, parties: parties, key: key, network: network)
   }
 
+  /// - Parameters:
+  ///   - parties: with all amendments and handovers that were taken before.
+  ///   - journals: in order of epochs.
   /// - Throws: when the journals do not belong together. The state is another's or damaged: stop.
   public init(
     parties: AccountParties, key: SigningKey, network: Digest, recovering journals: [EpochJournal]
@@ -47,31 +51,66 @@ public struct CustomerExchange: Sendable {
     self.init(parties: parties, key: key, network: network)
     try book.recover(journals)
     // Whether the operator got the last record is not known: submitting it again is harmless.
-    if let last = book.lastRecorded { stage = .submitting(last) } else { advance() }
+    if let last = book.lastRecorded, !last.isSettled { stage = .submitting(last) } else { advance() }
   }
 
-  public var parties: AccountParties { book.account.parties }
+  public var parties: AccountParties { book.parties }
   public var nextToClose: EpochNumber { book.nextToClose }
-  /// The last epoch whose record both sides signed.
+  /// The last epoch with a record, signed by both or made by the ledger.
   public var lastRecord: JointRecord? { book.account.last }
-  public var lastSigned: SignedRecord? { book.lastRecorded.flatMap { book.signedRecord($0) } }
-  /// Epochs whose record both sides signed: 0 up to here, without gaps.
+  /// The last record that both sides signed.
+  public var lastSigned: SignedRecord? { book.lastSigned }
+  /// Epochs that have their record: 0 up to here, without gaps.
   public var recordedEpochs: UInt64 { book.account.nextEpoch }
   /// The record of an epoch of this account as it was kept; nil unless both sides signed it.
   public func signedRecord(_ journal: EpochJournal) -> SignedRecord? { book.signedRecord(journal) }
   /// Whether nothing is under way.
-  public var isIdle: Bool { if case .idle = stage { true } else { false } }
+  public var isIdle: Bool { if case .idle = stage { book.pending.isEmpty } else { false } }
 
   public func previousReceipt(of point: MeteredPoint) -> Digest { book.previousReceipt(of: point) }
+
+  /// An amendment or a handover that is FINAL on the ledger.
+  /// - Returns: false for one that does not fit, or would change what is recorded.
+  public mutating func apply(_ update: BookingUpdate) -> Bool { book.apply(update) }
+
+  // MARK: Receipts
 
   /// Signs the receipts of an epoch that is over. Epochs are closed one by one, from 0.
   /// - Returns: what must be durable before anything is asked; nil if it is another epoch's turn.
   public mutating func close(_ epoch: EpochNumber, receipts: [SLAReceipt]) -> EpochJournal? {
-    guard let journal = book.close(epoch, receipts: receipts) else { return nil }
-    guard case .idle = stage else { return journal }
+    guard book.close(epoch, receipts: receipts) != nil else { return nil }
     advance()
     return book.pending.first { $0.epoch == epoch }
   }
+
+  /// Epochs whose receipts of others on this side are being collected, ascending.
+  public var collecting: [EpochNumber] { book.pending.filter(\.isCollecting).map(\.epoch) }
+
+  /// Whose receipts of an epoch have not come.
+  public func awaited(in epoch: EpochNumber) -> [PublicKey] { book.awaited(in: epoch) }
+
+  /// Receipts of this side that another signed. When the last has come the epoch is complete.
+  /// - Returns: what must be durable before anything more is asked; nil when nothing was new.
+  public mutating func collect(_ epoch: EpochNumber, _ receipts: ReceiptSet) throws(ExchangeRefusal) -> EpochJournal? {
+    do throws(ExchangeRefusal) {
+      guard try book.collect(epoch, receipts) else { return nil }
+      if book.awaited(in: epoch).isEmpty { return stopCollecting(epoch) }
+      return book.pending.first { $0.epoch == epoch }
+    } catch {
+      refused += 1
+      throw error
+    }
+  }
+
+  /// Patience is over (``MeteringTerms/collectionPatience``): who has not answered is missing.
+  /// - Returns: what must be durable before anything more is asked.
+  public mutating func stopCollecting(_ epoch: EpochNumber) -> EpochJournal? {
+    book.stopCollecting(epoch)
+    advance()
+    return book.pending.first { $0.epoch == epoch }
+  }
+
+  // MARK: The exchange
 
   /// What to ask now, again and again until an answer is taken.
   public var ask: Ask? {
@@ -130,13 +169,38 @@ public struct CustomerExchange: Sendable {
     return (journal.epoch, book.pending.first)
   }
 
-  /// Commits to the next closed epoch, if there is one and nothing is under way.
+  /// Commits to the next closed epoch, if there is one whose receipts are complete and nothing is under way.
   private mutating func advance() {
-    guard case .idle = stage, var journal = book.pending.first else { return }
-    if journal.ownCommitment == nil {
-      journal.ownCommitment = book.commitment(for: journal)
-      book.pending[0] = journal
-    }
+    guard case .idle = stage, book.commit() != nil, let journal = book.pending.first else { return }
     stage = journal.otherCommitment == nil ? .committing : .revealing
+  }
+
+  // MARK: The ledger
+
+  /// What the customer demands or answers a demand with: of the epoch exchanged now, or of the one recorded last. For an
+  /// older one recover an exchange from its journals up to that epoch and ask that.
+  /// - Returns: with what must be durable before the material leaves.
+  public mutating func material(of epoch: EpochNumber) -> (material: EpochMaterial, persist: EpochJournal?) {
+    let material = book.material(of: epoch)
+    return (material, book.pending.first { $0.epoch == epoch })
+  }
+
+  /// For a Dispute about the epoch recorded last.
+  public var recomputation: DisputeCase? { book.recomputation }
+
+  /// The ledger opened both sides' receipts of an epoch: goes on with the next.
+  /// - Returns: what must be durable, in this order; nothing when that epoch has its record here already.
+  public mutating func settle(_ settling: EpochSettling) throws(ExchangeRefusal) -> [EpochJournal] {
+    let settled: EpochJournal?
+    do throws(ExchangeRefusal) {
+      settled = try book.settle(settling)
+    } catch {
+      if error != .notYet { refused += 1 }
+      throw error
+    }
+    if case .submitting(let journal) = stage, journal.epoch > settling.epoch { return [] }
+    stage = .idle
+    advance()
+    return [settled, book.pending.first].compactMap { $0 }
   }
 }

@@ -59,13 +59,15 @@ public struct PacketStamper: Sendable {
 
   /// The header of a packet that leaves now: epoch = max(previous, computed).
   /// - Returns: nil outside the booked epochs.
-  public mutating func stamp(_ purpose: PacketHeader.Purpose = .data, at now: Instant) -> PacketHeader? {
+  public mutating func stamp(
+    _ purpose: PacketHeader.Purpose = .data, peer: PeerNumber, at now: Instant
+  ) -> PacketHeader? {
     guard let computed = clock.epoch(at: now) else { return nil }
     let epoch = max(lastEpoch, computed)
     guard epoch < clock.count else { return nil }
     lastEpoch = epoch
     defer { nextSequence += 1 }
     return PacketHeader(
-      purpose: purpose, direction: direction, flow: flow, epoch: epoch, sequence: nextSequence, sent: now)
+      purpose: purpose, direction: direction, flow: flow, epoch: epoch, peer: peer, sequence: nextSequence, sent: now)
   }
 }

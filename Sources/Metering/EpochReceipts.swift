@@ -6,7 +6,7 @@ import Wire
 public enum ReceiptRefusal: Error, Equatable, Sendable {
   /// Not receipts, or receipts that are not canonical.
   case malformed
-  /// Signed by a key that does not account for this side of the activation.
+  /// Signed by a key that does not stand at the point in this epoch.
   case wrongSigner
   /// Of another activation or epoch: a replay.
   case wrongEpoch
@@ -21,11 +21,16 @@ public enum ReceiptRefusal: Error, Equatable, Sendable {
 /// Both sides' receipts of one epoch, opened.
 public struct EpochReceipts: Sendable {
   public let epoch: EpochNumber
+  /// The flow's ends under metering.
+  public let ends: [FlowEnd]
   public let customer: [SLAReceipt]
   public let networkOperator: [SLAReceipt]
 
-  public init(epoch: EpochNumber, customer: [SLAReceipt], networkOperator: [SLAReceipt]) {
+  public init(
+    epoch: EpochNumber, ends: [FlowEnd] = [.near], customer: [SLAReceipt], networkOperator: [SLAReceipt]
+  ) {
     self.epoch = epoch
+    self.ends = ends
     self.customer = customer
     self.networkOperator = networkOperator
   }
@@ -36,56 +41,64 @@ public struct EpochReceipts: Sendable {
     receipts(of: point.side).first { $0.direction == direction && $0.point == point }
   }
 
-  /// What a side says of the epoch as a whole: a missing receipt is an interruption of its own doing, and the gate
-  /// counts as shut only if all of its receipts say so.
-  public func condition(of side: AccountingSide) -> EpochCondition {
+  /// A side did not count the whole epoch at all of its points: its own doing, whichever of its enclaves or edges it
+  /// was. A missing receipt is the same.
+  public func isInterrupted(_ side: AccountingSide) -> Bool {
     let receipts = receipts(of: side)
-    guard receipts.count == side.points.count else { return .interrupted }
-    if receipts.allSatisfy({ $0.condition == .gated }) { return .gated }
-    return receipts.contains { $0.condition == .interrupted } ? .interrupted : .whole
+    return receipts.count < side.points(ends).count || receipts.contains { $0.condition == .interrupted }
   }
 
-  /// Epoch rule 8: not served when the operator held the gate shut and the customer does not claim to have had the
-  /// gating record acknowledged in time. If it does claim that, the epoch is judged like any other, and what it lost
-  /// on the access segment is contested.
+  /// An edge held the gate shut: whichever it was, nothing passes.
+  var isGateShut: Bool { networkOperator.contains { $0.condition == .gated } }
+
+  /// Epoch rule 8: not served when the operator held the gate shut and the customer does not claim, with all of its
+  /// receipts, to have had the gating record acknowledged in time. If it does claim that, the epoch is judged like any
+  /// other, and what it lost on the access segment is contested.
   public var isServed: Bool {
-    condition(of: .networkOperator) != .gated || condition(of: .customer) == .whole
+    !isGateShut || (!isInterrupted(.customer) && customer.allSatisfy { $0.condition == .whole })
   }
 }
 
 extension ReceiptSet {
-  /// Opens one side's set: every receipt is of this activation and epoch, of a point of that side, signed by one of
-  /// its keys, and follows the point's last. The signatures themselves hold already.
-  /// - Parameter previous: digests of the last receipts by point; a point that has none yet starts its chain with zero.
+  /// Opens one side's set: every receipt is of this activation and epoch, of a point of that side, signed by who stands
+  /// there in this epoch, and follows the point's last. The signatures themselves hold already.
   func open(
-    side: AccountingSide, activation: ActivationID, epoch: EpochNumber, signers: [PublicKey],
-    previous: ReceiptChain
+    _ side: AccountingSide, epoch: EpochNumber, parties: AccountParties, after chain: ReceiptChain
   ) throws(ReceiptRefusal) -> [SLAReceipt] {
     var opened: [SLAReceipt] = []
-    var points = side.points[...]
+    var points = side.points(parties.ends)[...]
     for envelope in receipts {
       guard let receipt = try? envelope.decode(SLAReceipt.self) else { throw .malformed }
-      guard let signer = envelope.signer, signers.contains(signer) else { throw .wrongSigner }
-      guard receipt.activation == activation, receipt.epoch == epoch else { throw .wrongEpoch }
-      let point = MeteredPoint(receipt.direction, receipt.point)
-      guard let index = points.firstIndex(of: point) else { throw .wrongPoint }
+      guard receipt.activation == parties.activation, receipt.epoch == epoch else { throw .wrongEpoch }
+      guard let index = points.firstIndex(of: receipt.meteredPoint) else { throw .wrongPoint }
+      try parties.check(receipt, by: envelope.signer, after: chain)
       points = points[(index + 1)...]
-      guard receipt.previous == previous[point] else { throw .brokenChain }
       opened.append(receipt)
     }
     return opened
   }
 }
 
-/// The last receipt's digest of every point: what the next must name.
-public struct ReceiptChain: Hashable, Sendable {
-  private var digests: [MeteredPoint: Digest] = [:]
-
-  public init() {}
-
-  public subscript(point: MeteredPoint) -> Digest { digests[point] ?? .zero }
-
-  mutating func advance(_ receipts: [SLAReceipt]) {
-    for receipt in receipts { digests[MeteredPoint(receipt.direction, receipt.point)] = receipt.digest }
+extension AccountParties {
+  /// Whether a receipt is signed by who stands at its point in its epoch and follows that point's last.
+  func check(_ receipt: SLAReceipt, by signer: PublicKey?, after chain: ReceiptChain) throws(ReceiptRefusal) {
+    let point = receipt.meteredPoint
+    guard let signer, self.signer(of: point, in: receipt.epoch) == signer else { throw .wrongSigner }
+    let expected = begins(point, with: receipt.epoch) ? .zero : chain.expected(at: point)
+    guard expected == nil || expected == receipt.previous else { throw .brokenChain }
   }
+
+  /// Who owed receipts of an epoch and gave none, in the order of the points.
+  func missing(from receipts: EpochReceipts) -> [PublicKey] {
+    var missing: [PublicKey] = []
+    for point in AccountingSide.allCases.flatMap({ $0.points(ends) })
+    where receipts.receipt(point.direction, point.point) == nil {
+      if let signer = signer(of: point, in: receipts.epoch), !missing.contains(signer) { missing.append(signer) }
+    }
+    return missing
+  }
+}
+
+extension SLAReceipt {
+  public var meteredPoint: MeteredPoint { MeteredPoint(direction, point) }
 }

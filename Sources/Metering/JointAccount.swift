@@ -8,119 +8,134 @@ public enum AccountError: Error, Equatable, Sendable {
   case operatorReceipts(ReceiptRefusal)
   /// The next epoch to be recorded is another one.
   case wrongEpoch(expected: EpochNumber)
+  /// A record and a state to go on from that do not belong together, or not to this activation.
+  case wrongBase
   /// Amounts or counters beyond the booking.
   case payout(PayoutError)
 }
 
-/// Who accounts for an activation, and under which terms: what both ends know before the first epoch.
-public struct AccountParties: Sendable {
-  public var activation: ActivationID
-  public var terms: ContractTerms
-  public var bookedEpochs: UInt64
-  /// Receipt keys of the enclaves that the activation names.
-  public var enclaves: [PublicKey]
-  public var edge: PublicKey
-
-  public init(
-    activation: ActivationID, terms: ContractTerms, bookedEpochs: UInt64, enclaves: [PublicKey], edge: PublicKey
-  ) {
-    self.activation = activation
-    self.terms = terms
-    self.bookedEpochs = bookedEpochs
-    self.enclaves = enclaves
-    self.edge = edge
-  }
-
-  public init(activation: ActivationID, terms: ContractTerms, order: ActivationOrder, confirmation: SliceConfirmation) {
-    self.init(
-      activation: activation, terms: terms, bookedEpochs: order.epochs, enclaves: order.enclaves,
-      edge: confirmation.edge)
-  }
-
-  func signers(of side: AccountingSide) -> [PublicKey] { side == .customer ? enclaves : [edge] }
-}
-
-/// The joint account of one activation: the fold of opened receipts into records. Both ends keep one and come to the
-/// same bytes; a third party that is given the receipts does too.
+/// The joint account of one activation: the fold of opened receipts into records. Both sides keep one and come to the
+/// same bytes; a third party that is given a signed record, the state after it and the receipts of the next epoch does
+/// too (``init(resuming:state:parties:)``), and the ledger is such a party.
 public struct JointAccount: Sendable {
-  public let parties: AccountParties
+  public private(set) var parties: AccountParties
   public private(set) var last: JointRecord?
-  private(set) var chain = ReceiptChain()
-  private var windows: RuleWindows
+  public private(set) var state: AccountState
 
   public init(parties: AccountParties) {
     self.parties = parties
-    windows = RuleWindows(terms: parties.terms)
+    state = AccountState(windows: RuleWindows(terms: parties.booking.terms))
+  }
+
+  /// The account as it stood after `record`.
+  /// - Parameter state: the encoded ``AccountState`` whose digest stands in the record. Whether the record is one both
+  ///   sides signed, or follows from receipts, is the caller's to know.
+  public init(resuming record: JointRecord, state: [UInt8], parties: AccountParties) throws(AccountError) {
+    guard record.activation == parties.activation, Digest(hashing: state) == record.account,
+      let state = try? AccountState(decoding: state),
+      record.segments.count == parties.segmentIndex(of: record.epoch) + 1,
+      state.windows.evidence.count == parties.terms(of: record.epoch).rules.count
+    else { throw .wrongBase }
+    for (segment, account) in zip(parties.segments, record.segments)
+    where account.ruleCounters.count != segment.terms.rules.count { throw .wrongBase }
+    self.parties = parties
+    self.last = record
+    self.state = state
   }
 
   /// The epoch whose record comes next.
-  public var nextEpoch: EpochNumber { last.map { $0.epoch + 1 } ?? 0 }
+  public var nextEpoch: EpochNumber { last.map { $0.epoch.addingSaturating(1) } ?? 0 }
   public var lastDigest: Digest { last?.digest ?? .zero }
 
-  /// The record that follows from both sides' receipts of the next epoch, and the account after it.
-  func appending(
+  /// An amendment or a handover that is FINAL on the ledger.
+  /// - Returns: false for one that does not fit, or would change what is recorded.
+  mutating func apply(_ update: BookingUpdate) -> Bool { parties.apply(update, recorded: nextEpoch) }
+
+  /// The account after the next epoch, with the record that follows from both sides' receipts as its last.
+  ///
+  /// The signatures on the receipts are checked by whoever took them off the wire; who may have made them is checked
+  /// here.
+  public func appending(
     epoch: EpochNumber, customer: ReceiptSet, networkOperator: ReceiptSet
   ) throws(AccountError) -> JointAccount {
     guard epoch == nextEpoch else { throw .wrongEpoch(expected: nextEpoch) }
-    let customerReceipts: [SLAReceipt]
-    let operatorReceipts: [SLAReceipt]
-    do throws(ReceiptRefusal) {
-      customerReceipts = try open(customer, .customer, epoch)
-    } catch {
-      throw .customerReceipts(error)
-    }
-    do throws(ReceiptRefusal) {
-      operatorReceipts = try open(networkOperator, .networkOperator, epoch)
-    } catch {
-      throw .operatorReceipts(error)
-    }
+    let receipts = EpochReceipts(
+      epoch: epoch, ends: parties.ends, customer: try open(customer, .customer, epoch),
+      networkOperator: try open(networkOperator, .networkOperator, epoch))
+    let segment = parties.segment(of: epoch)
     var next = self
-    let receipts = EpochReceipts(epoch: epoch, customer: customerReceipts, networkOperator: operatorReceipts)
-    let assessment = assess(receipts, terms: parties.terms, windows: &next.windows)
-    next.last = try record(receipts, assessment, customer: customer.digest, networkOperator: networkOperator.digest)
-    next.chain.advance(customerReceipts)
-    next.chain.advance(operatorReceipts)
+    if let last, parties.segmentIndex(of: last.epoch) != parties.segmentIndex(of: epoch) {
+      next.state.windows = RuleWindows(terms: segment.terms)
+    }
+    let assessment = assess(
+      receipts, terms: segment.terms, segmentStart: segment.from, isMaintenance: parties.isMaintenance(epoch),
+      windows: &next.state.windows)
+    for side in AccountingSide.allCases {
+      next.state.chain.advance(side.points(parties.ends), receipts.receipts(of: side))
+    }
+    next.last = JointRecord(
+      activation: parties.activation, epoch: epoch, customerReceipts: customer.digest,
+      operatorReceipts: networkOperator.digest, verdicts: assessment.verdicts,
+      segments: try segments(after: assessment, of: epoch), missing: parties.missing(from: receipts),
+      account: next.state.digest, previous: lastDigest)
     return next
   }
 
   private func open(
     _ set: ReceiptSet, _ side: AccountingSide, _ epoch: EpochNumber
-  ) throws(ReceiptRefusal) -> [SLAReceipt] {
-    try set.open(
-      side: side, activation: parties.activation, epoch: epoch, signers: parties.signers(of: side), previous: chain)
+  ) throws(AccountError) -> [SLAReceipt] {
+    do throws(ReceiptRefusal) {
+      return try set.open(side, epoch: epoch, parties: parties, after: state.chain)
+    } catch {
+      throw side == .customer ? .customerReceipts(error) : .operatorReceipts(error)
+    }
   }
 
-  private func record(
-    _ receipts: EpochReceipts, _ assessment: EpochAssessment, customer: Digest, networkOperator: Digest
-  ) throws(AccountError) -> JointRecord {
-    var ruleCounters = last?.ruleCounters ?? parties.terms.rules.map { _ in RuleCounters() }
-    for (index, verdict) in assessment.verdicts.enumerated() {
-      if let verdict { ruleCounters[index].count(verdict) }
+  /// One account per segment that has begun, the epoch's own last.
+  private func segments(
+    after assessment: EpochAssessment, of epoch: EpochNumber
+  ) throws(AccountError) -> [SegmentAccount] {
+    var accounts = last?.segments ?? []
+    for segment in parties.segments.prefix(parties.segmentIndex(of: epoch) + 1).dropFirst(accounts.count) {
+      accounts.append(SegmentAccount(terms: segment.terms))
     }
-    var epochCounters = last?.epochCounters ?? EpochCounters()
-    epochCounters.count(assessment.outcome)
+    let current = accounts.count - 1
+    for (index, verdict) in assessment.verdicts.enumerated() {
+      if let verdict { accounts[current].ruleCounters[index].count(verdict) }
+    }
+    accounts[current].epochCounters.count(assessment.outcome)
+    let segment = parties.segment(of: epoch)
     do throws(PayoutError) {
-      return JointRecord(
-        activation: parties.activation, epoch: receipts.epoch, customerReceipts: customer,
-        operatorReceipts: networkOperator, verdicts: assessment.verdicts, ruleCounters: ruleCounters,
-        epochCounters: epochCounters, amountDue: try parties.terms.amountDue(epochCounters),
-        penaltiesDue: try parties.terms.penaltiesDue(ruleCounters, bookedEpochs: parties.bookedEpochs),
-        previous: lastDigest)
+      accounts[current].amountDue = try segment.terms.amountDue(accounts[current].epochCounters)
+      accounts[current].penaltiesDue = try segment.terms.penaltiesDue(
+        accounts[current].ruleCounters, bookedEpochs: segment.bookedEpochs)
     } catch {
       throw .payout(error)
     }
+    return accounts
   }
 }
+
+extension SegmentAccount {
+  /// Of a segment that has just begun.
+  public init(terms: ContractTerms) {
+    self.init(
+      ruleCounters: terms.rules.map { _ in RuleCounters() }, epochCounters: EpochCounters(), amountDue: 0,
+      penaltiesDue: 0)
+  }
+}
+
+// Counters of an account that is gone on from are whatever its signers wrote: nothing here may overflow.
 
 extension RuleCounters {
   mutating func count(_ verdict: Verdict) {
     switch verdict {
-    case .met: met += 1
-    case .violated: violated += 1
-    case .inconclusive: inconclusive += 1
-    case .contested: contested += 1
+    case .met: met = met.addingSaturating(1)
+    case .violated: violated = violated.addingSaturating(1)
+    case .inconclusive: inconclusive = inconclusive.addingSaturating(1)
+    case .contested: contested = contested.addingSaturating(1)
     }
-    currentBadRun = verdict == .met ? 0 : currentBadRun + 1
+    currentBadRun = verdict == .met ? 0 : currentBadRun.addingSaturating(1)
     longestBadRun = max(longestBadRun, currentBadRun)
   }
 }
@@ -128,11 +143,11 @@ extension RuleCounters {
 extension EpochCounters {
   mutating func count(_ outcome: Verdict?) {
     switch outcome {
-    case .met?: met += 1
-    case .violated?: violated += 1
-    case .inconclusive?: inconclusive += 1
-    case .contested?: contested += 1
-    case nil: notServed += 1
+    case .met?: met = met.addingSaturating(1)
+    case .violated?: violated = violated.addingSaturating(1)
+    case .inconclusive?: inconclusive = inconclusive.addingSaturating(1)
+    case .contested?: contested = contested.addingSaturating(1)
+    case nil: notServed = notServed.addingSaturating(1)
     }
   }
 }

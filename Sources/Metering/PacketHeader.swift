@@ -10,7 +10,7 @@ import Signing
 ///      4  flow        4 bytes   from ``FlowOpened``
 ///      8  epoch       4 bytes   stamped by the sender
 ///     12  length      2 bytes   of the whole packet
-///     14  zero        2 bytes
+///     14  peer        2 bytes   whom the payer's end talks to: its place among the contract's allowed peers
 ///     16  sequence    8 bytes   per flow and direction, never resets
 ///     24  sent        8 bytes   nanoseconds of the sender's clock
 ///     32  payload
@@ -31,6 +31,9 @@ public struct PacketHeader: Hashable, Sendable {
   public var direction: Direction
   public var flow: UInt32
   public var epoch: EpochNumber
+  /// The flow's far end as the payer's application named it; the same number both ways. An edge passes on what bears
+  /// the activation's own peer, and drops and counts all else (§3.1: a platoon, not the Internet).
+  public var peer: PeerNumber
   public var sequence: UInt64
   public var sent: Instant
 
@@ -41,12 +44,14 @@ public struct PacketHeader: Hashable, Sendable {
   public static let overheadBytes = ServiceTerms.packetOverheadBytes
 
   public init(
-    purpose: Purpose = .data, direction: Direction, flow: UInt32, epoch: EpochNumber, sequence: UInt64, sent: Instant
+    purpose: Purpose = .data, direction: Direction, flow: UInt32, epoch: EpochNumber, peer: PeerNumber,
+    sequence: UInt64, sent: Instant
   ) {
     self.purpose = purpose
     self.direction = direction
     self.flow = flow
     self.epoch = epoch
+    self.peer = peer
     self.sequence = sequence
     self.sent = sent
   }
@@ -61,7 +66,7 @@ public struct PacketHeader: Hashable, Sendable {
     bytes.append(number: flow)
     bytes.append(number: UInt32(truncatingIfNeeded: epoch))
     bytes.append(number: UInt16(truncatingIfNeeded: length))
-    bytes.append(number: UInt16(0))
+    bytes.append(number: peer.rawValue)
     bytes.append(number: sequence)
     bytes.append(number: sent.nanoseconds)
     bytes.append(contentsOf: payload)
@@ -88,12 +93,12 @@ public struct Packet: Sendable {
   public init(_ bytes: [UInt8]) throws(Defect) {
     guard bytes.count >= PacketHeader.overheadBytes, Int(bytes.number(at: 12, 2)) == bytes.count else { throw .length }
     guard bytes[0] == PacketHeader.version else { throw .version }
-    guard bytes[3] == 0, bytes[14] == 0, bytes[15] == 0 else { throw .reserved }
+    guard bytes[3] == 0 else { throw .reserved }
     guard let purpose = PacketHeader.Purpose(rawValue: bytes[1]) else { throw .purpose }
     guard let direction = Direction(rawValue: bytes[2]) else { throw .direction }
     header = PacketHeader(
       purpose: purpose, direction: direction, flow: UInt32(bytes.number(at: 4, 4)), epoch: bytes.number(at: 8, 4),
-      sequence: bytes.number(at: 16, 8), sent: Instant(nanoseconds: bytes.number(at: 24, 8)))
+      peer: PeerNumber(rawValue: UInt16(truncatingIfNeeded: bytes.number(at: 14, 2))), sequence: bytes.number(at: 16, 8), sent: Instant(nanoseconds: bytes.number(at: 24, 8)))
     self.bytes = bytes
   }
 
@@ -153,7 +158,8 @@ extension [UInt8] {
 }
 
 extension PacketTag.Key {
-  /// The key of one activation's tags, from the secret that its enclave and its edge share (X25519).
+  /// The key of one activation's tags, from the secret that its two ends share (X25519): two enclaves, or an enclave and
+  /// the edge whose endpoint it talks to. Edges in between cannot check tags; they count and forward.
   public init?(agreement: KeyAgreementKey, peer: KeyAgreementPublicKey, activation: ActivationID) {
     guard let shared = try? agreement.sharedKey(with: peer, context: "AJIT packet tag \(activation.hexadecimal)") else {
       return nil

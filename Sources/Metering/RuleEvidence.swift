@@ -29,6 +29,8 @@ struct RuleEvidence: Hashable, Sendable {
   var delay: DelaySummary?
   var clockError = Span.zero
   var causes = InconclusiveCauses()
+  /// Some access loss lies on a segment about whose cell the two sides disagree.
+  var isCellDisputed = false
 
   mutating func merge(_ other: RuleEvidence) {
     servedEpochs = servedEpochs.addingSaturating(other.servedEpochs)
@@ -37,6 +39,7 @@ struct RuleEvidence: Hashable, Sendable {
     delay.merge(other.delay)
     clockError = max(clockError, other.clockError)
     causes.merge(other.causes)
+    isCellDisputed = isCellDisputed || other.isCellDisputed
   }
 }
 
@@ -44,13 +47,14 @@ extension RuleEvidence {
   /// One served epoch's evidence for a rule.
   init(_ rule: Rule, _ receipts: EpochReceipts, terms: ContractTerms) {
     servedEpochs = 1
-    for side in AccountingSide.allCases where receipts.condition(of: side) == .interrupted { causes.add(side) }
+    causes = receipts.interruptions
     guard causes.isEmpty, let up = DirectionAccount(.up, receipts, terms: terms),
       let down = DirectionAccount(.down, receipts, terms: terms)
     else { return }
     let account = rule.direction == .up ? up : down
     all = Reading(population: account.population, lost: account.coreLoss + account.accessLoss)
     core = Reading(population: account.population - min(account.accessLoss, account.population), lost: account.coreLoss)
+    isCellDisputed = account.isCellDisputed
 
     switch rule.metric {
     case .oneWayDelay:
@@ -72,7 +76,7 @@ extension RuleEvidence {
     }
   }
 
-  /// Probes whose echo did not come rank above all that came. Blamed on the core at most as far as its receipts admit
+  /// Probes of the near end whose echo did not come rank above all that came. Blamed on the core at most as far as its receipts admit
   /// losing that many packets.
   private mutating func addRoundTrips(_ up: DirectionAccount, _ down: DirectionAccount) {
     let trips = down.receiver.roundTrips
@@ -82,6 +86,7 @@ extension RuleEvidence {
     let lostInCore = min(lost, up.coreLoss.addingSaturating(down.coreLoss))
     all = Reading(population: came + lost, lost: lost)
     core = Reading(population: came + lostInCore, lost: lostInCore)
+    isCellDisputed = up.isCellDisputed || down.isCellDisputed
   }
 
   /// Delivered against min(offered, guaranteed), bytes.
@@ -91,38 +96,22 @@ extension RuleEvidence {
     let arrived = account.receiver.counts.bytesReceived
     all.due = min(account.sender.counts.bytesSent, guaranteed)
     all.delivered = min(arrived, all.due)
-    switch account.direction {
-    case .up:
-      core.due = min(account.edge.counts.bytesSent, guaranteed)
-      core.delivered = min(arrived, core.due)
-    case .down:
-      core.due = all.due
-      core.delivered = min(max(arrived, account.edge.counts.bytesSent), core.due)
-    }
+    // An endpoint that receives passes nothing on: what arrived there has left the core.
+    core.due = min(account.entry.counts.bytesSent, guaranteed)
+    core.delivered = min(max(arrived, account.exit.counts.bytesSent), core.due)
   }
 
   /// Slots in which something arrived, of those in which something was sent.
   private mutating func addAvailability(_ account: DirectionAccount) {
     all.due = SlotMap.count(account.sender.slots)
     all.delivered = SlotMap.common(account.sender.slots, account.receiver.slots)
-    switch account.direction {
-    case .up:
-      core.due = SlotMap.count(account.edge.slots)
-      core.delivered = SlotMap.common(account.edge.slots, account.receiver.slots)
-    case .down:
-      core.due = all.due
-      core.delivered = SlotMap.common(account.sender.slots, account.edge.slots)
-    }
+    core.due = SlotMap.count(account.entry.slots)
+    core.delivered = SlotMap.common(account.entry.slots, account.exit.slots)
   }
 
   private mutating func addGaps(_ account: DirectionAccount) {
     all.longestGap = Self.longestGap(from: account.sender, to: account.receiver)
-    switch account.direction {
-    case .up:
-      core.longestGap = account.coreLoss == 0 ? 0 : Self.longestGap(from: account.edge, to: account.receiver)
-    case .down:
-      core.longestGap = account.coreLoss == 0 ? 0 : Self.longestGap(from: account.sender, to: account.edge)
-    }
+    core.longestGap = account.coreLoss == 0 ? 0 : Self.longestGap(from: account.entry, to: account.exit)
   }
 
   /// The longest run without a delivery while packets were sent (TS 22.104 survival time), in the sender's own time:

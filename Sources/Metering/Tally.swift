@@ -50,7 +50,7 @@ public struct PointMeter: Sendable {
   public let point: MeteredPoint
   private let metering: MeteringTerms
   private var clock: EpochClock
-  private let packetsPerEpoch: Int
+  private var packetsPerEpoch: Int
   /// Open epochs, ascending.
   private var open: [(epoch: EpochNumber, tally: Tally)] = []
   /// Epochs below this are closed.
@@ -81,6 +81,13 @@ public struct PointMeter: Sendable {
       tally.slots.set(slot(header.sent))
       if header.purpose == .probe { tally.probes += 1 }
     }
+  }
+
+  /// A packet for another than the flow's peer leaves its sender here. It takes a number and will be dropped at the edge
+  /// (``PacketCounts/droppedByPolicy``), so it does not count as sent: that it need not arrive is the sender's own word.
+  public mutating func sentElsewhere(_ header: PacketHeader) {
+    guard header.epoch >= firstOpen else { return }
+    update(header.epoch) { tally, _ in tally.widen(header) }
   }
 
   /// A packet that this point counted goes on.
@@ -176,6 +183,12 @@ public struct PointMeter: Sendable {
 
   /// The activation ends after another number of epochs than it was booked for.
   public mutating func rebook(_ clock: EpochClock) { self.clock = clock }
+
+  /// A segment under other terms begins: epochs opened from now on have room for the faster of the two.
+  public mutating func rebook(_ clock: EpochClock, terms: ContractTerms) {
+    self.clock = clock
+    packetsPerEpoch = max(packetsPerEpoch, terms.packetsPerEpoch(point.direction))
+  }
 
   // MARK: Private
 
