@@ -24,6 +24,7 @@ public actor SharedPublications {
   private var bytes = 0
   /// Bodies that were decoded and verified, over this object's life.
   private(set) var readings: UInt64 = 0
+  var remembered: Int { entries.count }
 
   public init(context: VerificationContext) {
     self.context = context
