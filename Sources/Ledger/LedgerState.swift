@@ -114,6 +114,8 @@ public enum LedgerLimits {
   /// Records of used nonces and ended activations forgotten per block, as a multiple of the transactions a block may
   /// have: more than come in, so the backlog shrinks.
   public static let forgottenPerTransaction: UInt64 = 4
+  /// Keys and records in one answer with a proof, bytes: well within a message.
+  public static let entriesBytes = 1 << 20
   /// Answers of one range query.
   public static let rangeAtMost = 1024
 }

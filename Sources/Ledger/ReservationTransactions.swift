@@ -11,7 +11,9 @@ extension BlockExecution {
     let segment = try booking(of: order.contract, terms, from: 0, epochs: order.epochs)
     try require(order.earliestStart <= order.latestStart, orElse: .invalidArgument)
     try require(order.latestStart >= context.time + terms.deadlines.startLead, orElse: .deadlinePassed)
-    try require(terms.hasServiceTime(for: order), orElse: .outOfRange)
+    try require(
+      terms.hasServiceTime(for: order.epochs, startingFrom: order.earliestStart, to: order.latestStart),
+      orElse: .outOfRange)
     try require(terms.context.serviceArea.contains(order.cell), orElse: .serviceAreaNotSupported)
     try require(terms.context.allowedPeers.contains(order.peer), orElse: .invalidArgument)
     try checkEnds(order, in: signed, payer: customer, terms)
@@ -121,14 +123,15 @@ extension ContractTerms {
   /// Fits: validated when the contract was deployed.
   func duration(epochs: UInt64) -> Span { metering.epoch * Int64(clamping: epochs) }
 
-  /// Whether some start within the order's bounds lies, with all its epochs, inside one service time window.
-  func hasServiceTime(for order: ActivationOrder) -> Bool {
-    guard !context.serviceTimes.isEmpty else { return true }
-    let duration = duration(epochs: order.epochs)
-    return context.serviceTimes.contains { window in
-      let start = max(window.from, order.earliestStart)
-      return start <= order.latestStart && start + duration <= window.to
-    }
+  /// Whether some start within the bounds lies, with all its epochs, inside one service time window.
+  func hasServiceTime(for epochs: UInt64, startingFrom earliest: Instant, to latest: Instant) -> Bool {
+    guard earliest <= latest else { return false }
+    let duration = duration(epochs: epochs)
+    return context.serviceTimes.isEmpty
+      || context.serviceTimes.contains { window in
+        let start = max(window.from, earliest)
+        return start <= latest && start + duration <= window.to
+      }
   }
 
   func isServiceTime(from start: Instant, to end: Instant) -> Bool {

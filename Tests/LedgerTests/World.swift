@@ -48,6 +48,7 @@ struct World {
           keys: [
             Enrolment(key: key("\(name) controller").publicKey, role: .controller),
             Enrolment(key: key("\(name) edge").publicKey, role: .edge),
+            Enrolment(key: key("\(name) edge 2").publicKey, role: .edge),
           ]))
       members.append(
         Member(
@@ -138,7 +139,7 @@ struct World {
         maximumDown: 2_000_000, maximumPacketBytes: 1_400, functionChain: ["upf"], sharing: .shared),
       rules: rules,
       context: ContextTerms(
-        serviceTimes: serviceTimes, serviceArea: ["cell-1"], allowedPeers: ["robot"], minimumEpochs: 2,
+        serviceTimes: serviceTimes, serviceArea: ["cell-1", "pass"], allowedPeers: ["robot", "platoon"], minimumEpochs: 2,
         maximumEpochs: 100),
       money: MoneyTerms(
         pricePerEpoch: 10, reservationFee: 7, terminationPenalty: 40, inconclusiveShare: 500_000,
@@ -185,10 +186,13 @@ struct World {
       cell: "cell-1", peer: "robot", enclaves: [Self.key("\(customer) enclave").publicKey])
   }
 
-  func confirmation(_ id: ActivationID, startIn lead: Span = .seconds(5)) -> SliceConfirmation {
+  /// For an order of the hospital's or one that names its far edge.
+  func confirmation(
+    _ id: ActivationID, startIn lead: Span = .seconds(5), peerEdge: String? = nil
+  ) -> SliceConfirmation {
     SliceConfirmation(
       activation: id, planHash: Digest(hashing: [9]), startAt: state.time + lead,
-      edge: Self.key("operator-0 edge").publicKey)
+      edge: Self.key("operator-0 edge").publicKey, peerEdge: peerEdge.map { Self.key($0).publicKey })
   }
 
   /// → REQUESTED
@@ -203,6 +207,103 @@ struct World {
     let id = try request(contract, epochs: epochs)
     #expect(try send(.confirmSlice(confirmation(id)), by: "operator-0 controller") == .accepted)
     return id
+  }
+
+  // MARK: Two customers
+
+  /// The platoon's enclave registered: it can stand at the far end.
+  mutating func registerPeer() throws {
+    let evidence = evidence(enclave: "platoon enclave")
+    #expect(try send(.registerEnclave(evidence), by: "platoon device") == .accepted)
+  }
+
+  /// An order of the hospital's for a flow to the platoon, without its consent.
+  func flowOrder(_ contract: ContractID, epochs: UInt64 = 10) -> ActivationOrder {
+    var order = order(contract, epochs: epochs)
+    order.peer = "platoon"
+    order.enclaves.append(Self.key("platoon enclave").publicKey)
+    order.peerCell = "pass"
+    return order
+  }
+
+  /// The transaction with which the hospital places that order; what the platoon signs names it.
+  mutating func signFlow(
+    _ order: ActivationOrder, consentBy name: String = "platoon device",
+    change: (inout ActivationConsent) -> Void = { _ in }
+  ) -> SignedTransaction {
+    nonce += 1
+    var consent = ActivationConsent(
+      payer: Self.key("hospital treasury").publicKey, nonce: nonce, order: order.consentDigest)
+    change(&consent)
+    var order = order
+    order.consent = Envelope(signing: consent, with: Self.key(name), network: genesis.networkID)
+    return SignedTransaction(
+      signing: Transaction(nonce: nonce, expiry: state.height + 100, action: .activate(order)),
+      with: Self.key("hospital treasury"), network: genesis.networkID)
+  }
+
+  /// A flow between two customers over two edges, five seconds before its start.
+  mutating func reserveFlow(_ contract: ContractID, epochs: UInt64 = 10) throws -> ActivationID {
+    try registerPeer()
+    let signed = signFlow(flowOrder(contract, epochs: epochs))
+    #expect(try block([signed]) == [.accepted])
+    let id = ActivationID(signed.id)
+    let confirmation = confirmation(id, peerEdge: "operator-0 edge 2")
+    #expect(try send(.confirmSlice(confirmation), by: "operator-0 controller") == .accepted)
+    return id
+  }
+
+  // MARK: Amendments
+
+  /// So far into the service of an activation.
+  mutating func start(_ id: ActivationID, epochs: Int64) throws {
+    let startAt = try #require(state.activation(id)?.reservation?.startAt)
+    try advance(to: startAt + .seconds(epochs) + .milliseconds(100))
+  }
+
+  func segmentOrder(
+    _ id: ActivationID, _ contract: ContractID, index: UInt64 = 1, epochs: UInt64 = 5
+  ) -> SegmentOrder {
+    SegmentOrder(activation: id, index: index, contract: contract, epochs: epochs, plan: Digest(hashing: [10]))
+  }
+
+  /// Both parties' signatures on an order for a further segment.
+  func signatures(
+    _ order: SegmentOrder, customer: String = "hospital treasury", operatorKey: String = "operator-0 controller"
+  ) -> (Envelope, Envelope) {
+    (
+      Envelope(signing: order, with: Self.key(customer), network: genesis.networkID),
+      Envelope(signing: order, with: Self.key(operatorKey), network: genesis.networkID)
+    )
+  }
+
+  func extend(_ order: SegmentOrder) -> Action {
+    let (byCustomer, byOperator) = signatures(order)
+    return .extend(byCustomer: byCustomer, byOperator: byOperator)
+  }
+
+  func renegotiate(_ order: SegmentOrder) -> Action {
+    let (byCustomer, byOperator) = signatures(order)
+    return .renegotiate(byCustomer: byCustomer, byOperator: byOperator)
+  }
+
+  func handover(
+    _ id: ActivationID, from epoch: EpochNumber, end: FlowEnd = .near, cell: String = "pass",
+    edge: String = "operator-0 edge 2"
+  ) -> Action {
+    .handOver(
+      SliceHandover(
+        activation: id, end: end, from: epoch, cell: cell, edge: Self.key(edge).publicKey,
+        plan: Digest(hashing: [11])))
+  }
+
+  /// Another offer of the operator's, twice as dear.
+  mutating func deployDearer(number: UInt64 = 2, change: (inout ContractTerms) -> Void = { _ in }) throws -> ContractID {
+    var terms = Self.terms(number: number)
+    terms.money.pricePerEpoch = 20
+    change(&terms)
+    #expect(try send(.deployContract(terms), by: "operator-0 controller", after: .milliseconds(1)) == .accepted)
+    return terms.id
   }
 
   // MARK: Records
@@ -223,6 +324,19 @@ struct World {
     return JointRecord(
       activation: id, epoch: met + violated - 1, customerReceipts: .zero, operatorReceipts: .zero, verdicts: [.met],
       segments: [account], missing: [], account: .zero, previous: .zero)
+  }
+
+  /// The record of the last epoch of several segments, each given by its MET and VIOLATED epochs and what was booked.
+  func record(
+    _ id: ActivationID, segments: [(terms: ContractTerms, met: UInt64, violated: UInt64, booked: UInt64)]
+  ) throws -> JointRecord {
+    var record = try self.record(id, met: 1)
+    let parts = try segments.map {
+      try self.record(id, terms: $0.terms, met: $0.met, violated: $0.violated, booked: $0.booked)
+    }
+    record.segments = parts.flatMap(\.segments)
+    record.epoch = segments.reduce(0) { $0 + $1.met + $1.violated } - 1
+    return record
   }
 
   func signed(
