@@ -2,8 +2,9 @@ import Effects
 import Messages
 import Signing
 
-/// A customer: registers its enclaves, activates what its plan says when it says, hands each RESERVED activation to
-/// its enclave, sends the application's packets through it, and settles by the last joint record. The signed order is
+/// A customer: registers its enclaves, chooses among offers, activates what its plan says when it says, hands each
+/// RESERVED activation to its enclave, sends the application's packets through it, takes part in other customers' flows
+/// that it agreed to, moves, extends, demands what it is owed, and settles by the last joint record. The signed order is
 /// durable before it leaves, so a restart sends the same bytes and never buys twice. It acts only once it has read the
 /// ledger up to now; the ledger, not its own memory, says how far each purchase has come, and what it read of an
 /// earlier life is told once, as it stands, not as news.
@@ -33,12 +34,17 @@ public struct CustomerCore: RoleCore {
     static let purchase: UInt16 = 2
     static let traffic: UInt16 = 3
     static let enclave: UInt16 = 4
+    static let errands: UInt16 = 5
   }
 
-  /// Durable: when the scenario began, and the signed orders by position in the plan.
+  /// Durable: when the scenario began; by position in the plan the signed orders, the terms of offers that were
+  /// searched for and the invitations sent; by ``GuestKey`` the orders this customer consented to.
   public enum Stream {
     public static let scenario: UInt16 = 1
     public static let orders: UInt16 = 2
+    public static let offers: UInt16 = 3
+    public static let invitations: UInt16 = 4
+    public static let consents: UInt16 = 5
   }
 
   /// What each open request is about.
@@ -46,9 +52,12 @@ public struct CustomerCore: RoleCore {
     case evidence(enclave: Int)
     case registration(to: ActorAddress)
     case purchase(Int, Question, of: ActorAddress)
+    case errand(Int, Errand, of: ActorAddress)
   }
 
   enum Question: Sendable {
+    case offers
+    case invitation
     case order
     case session
     case ending(epochs: UInt64)
@@ -62,18 +71,23 @@ public struct CustomerCore: RoleCore {
     case order(Int)
     case registration(enclave: Int)
     case settlement(Int)
+    case errand(Int, Errand)
   }
 
   let configuration: Configuration
   public let address: ActorAddress
-  let organisation: OrganisationID?
+  let key: PublicKey
+  let directory: Directory
   var follower: LedgerFollower
   var numbers = RequestNumbers()
   var nonces: NonceSource
   var members: MemberRotation
   var start: Instant?
+  /// Those of the plan in its order, then the flows taken part in.
   var purchases: [Purchase]
-  private var indexes: [ActivationID: Int] = [:]
+  var indexes: [ActivationID: Int] = [:]
+  /// Guests' consents that no order has used yet, by who will sign it.
+  var consents: [PublicKey: [Int]] = [:]
   /// Enclave names in order of first use, and their registrations.
   let enclaves: [String]
   var registrations: [Registration]
@@ -83,16 +97,18 @@ public struct CustomerCore: RoleCore {
   /// Digest of the evidence that each of them stands on: receipts name it.
   var evidence: [PublicKey: Digest] = [:]
   /// Evidence accepted in the block that is being read, whoever's: its event says whose.
-  private var evidenceInBlock: [PublicKey: Digest] = [:]
-  private let planned: Set<ContractID>
-  var deployed: Set<ContractID> = []
+  var evidenceInBlock: [PublicKey: Digest] = [:]
+  /// Contracts of the plan that are not deployed yet.
+  var undeployed: Set<ContractID>
+  /// Interruptions announced so far.
+  var announcements = Announcements()
   var asked: [RequestID: Asked] = [:]
   var awaited: [Digest: Awaited] = [:]
   /// Whose stage the block at hand changed.
-  private var touched: [Int] = []
+  var touched: [Int] = []
   /// Due, and waiting for a contract or a registration.
   var blocked: Set<Int> = []
-  private var isReady = false
+  var isReady = false
   var lastBlock: Digest
   private var received: UInt64 = 0
 
@@ -101,49 +117,48 @@ public struct CustomerCore: RoleCore {
   public init(_ configuration: Configuration, recovering records: [StoredRecord]) throws {
     self.configuration = configuration
     address = ActorAddress(.customer, configuration.name)
-    let key = configuration.treasuryKey.publicKey
-    organisation = configuration.genesis.organisations.first { $0.keys.contains { $0.key == key } }?.id
+    key = configuration.treasuryKey.publicKey
+    directory = Directory(configuration.genesis)
     follower = LedgerFollower(genesis: configuration.genesis, sources: configuration.validators)
     nonces = NonceSource(seed: configuration.entropy)
     members = MemberRotation(configuration.validators)
-    purchases = configuration.plan.map { Purchase(plan: $0) }
-    planned = Set(configuration.plan.map(\.terms.id))
+    purchases = configuration.plan.map { Purchase(part: .payer($0)) }
+    undeployed = Set(configuration.plan.compactMap(\.offer.terms?.id))
     var names: [String] = []
-    for plan in configuration.plan where !names.contains(plan.enclave) { names.append(plan.enclave) }
+    for name in configuration.plan.map(\.enclave) + configuration.acceptances.map(\.enclave)
+    where !names.contains(name) { names.append(name) }
     enclaves = names
     registrations = names.map { _ in .none }
     registrationBackoffs = names.map { _ in Backoff() }
     lastBlock = configuration.genesis.networkID
+    try recover(records)
+  }
+
+  private mutating func recover(_ records: [StoredRecord]) throws {
+    var offers: [UInt64: ContractTerms] = [:]
+    for record in records where record.stream == Stream.offers {
+      offers[record.key] = try ContractTerms(decoding: record.bytes)
+    }
+    // In this order: an invitation that became an order is one.
+    for record in records where record.stream == Stream.invitations {
+      recoverInvitation(Int(record.key), try FlowInvitation(decoding: record.bytes), offers[record.key])
+    }
     for record in records {
       switch record.stream {
       case Stream.scenario: start = try Instant(decoding: record.bytes)
-      case Stream.orders:
-        let envelope = try Envelope(bytes: record.bytes)
-        guard record.key < UInt64(purchases.count),
-          case .activate(let order) = try envelope.decode(Transaction.self).action
-        else { continue }
-        ordered(Int(record.key), order, envelope)
+      case Stream.orders: try recoverOrder(Int(record.key), Envelope(bytes: record.bytes), offers[record.key])
+      case Stream.consents: recoverConsent(GuestKey(record.key), try FlowInvitation(decoding: record.bytes))
       default: break
       }
     }
   }
 
-  /// The order is durable.
-  mutating func ordered(_ index: Int, _ order: ActivationOrder, _ envelope: Envelope) {
-    let id = ActivationID(envelope.digest)
-    purchases[index].envelope = envelope
-    purchases[index].order = order
-    indexes[id] = index
-    awaited[envelope.digest] = .order(index)
-    set(.ordered(id), of: index)
-  }
-
-  /// The one way a stage changes. What was asked for the old one does not count for the new.
-  mutating func set(_ stage: Stage, of index: Int) {
-    purchases[index].stage = stage
-    purchases[index].question = nil
-    purchases[index].failures = 0
-    purchases[index].notBefore = .zero
+  private mutating func recoverOrder(_ index: Int, _ envelope: Envelope, _ found: ContractTerms?) throws {
+    guard configuration.plan.indices.contains(index),
+      case .activate(let order) = try envelope.decode(Transaction.self).action,
+      let terms = found ?? configuration.plan[index].offer.terms, terms.id == order.contract
+    else { return }
+    ordered(index, Booking(terms: terms, order: order, envelope: envelope))
   }
 
   public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
@@ -153,7 +168,7 @@ public struct CustomerCore: RoleCore {
     case .published(_, _, let message):
       if case .ledger(let segment) = message.value { take(follower.published(segment, &turn, &numbers), &turn) }
     case .timer(let timer): timerFired(timer, &turn)
-    case .request(let token, _, let message): answer(token, message.value, &turn)
+    case .request(let token, let from, let message): answer(token, from, message.value, &turn)
     case .response(let id, let result): response(id, result, &turn)
     case .datagrams(let datagrams): received += UInt64(datagrams.count)
     case .recalled: break
@@ -170,24 +185,35 @@ public struct CustomerCore: RoleCore {
   }
 
   private mutating func timerFired(_ timer: TimerID, _ turn: inout Turn) {
+    let index = Int(clamping: timer.index)
     switch timer.purpose {
     case LedgerFollower.timerPurpose: follower.timer(&turn, &numbers)
-    case Purpose.purchase where timer.index < purchases.count: advance(Int(timer.index), &turn)
-    case Purpose.traffic where timer.index < purchases.count: sendTraffic(Int(timer.index), &turn)
-    case Purpose.enclave where timer.index < enclaves.count: registerEnclave(Int(timer.index), &turn)
+    case Purpose.purchase where index < purchases.count: advance(index, &turn)
+    case Purpose.traffic where index < purchases.count: sendTraffic(index, &turn)
+    case Purpose.errands where index < purchases.count: runErrands(index, &turn)
+    case Purpose.enclave where index < enclaves.count: registerEnclave(index, &turn)
     default: break
     }
   }
 
-  private func answer(_ token: ReplyToken, _ message: Message, _ turn: inout Turn) {
-    guard case .getStatus = message else {
-      return turn.add(.refuse(token, RemoteError(.unimplemented, "a customer answers getStatus")))
+  private mutating func answer(
+    _ token: ReplyToken, _ from: ActorAddress, _ message: Message, _ turn: inout Turn
+  ) {
+    switch message {
+    case .getStatus: turn.add(.reply(token, .status(status(at: turn.now))))
+    case .inviteToFlow(let invitation): invited(token, from, invitation, &turn)
+    default:
+      turn.add(.refuse(token, RemoteError(.unimplemented, "a customer answers invitations and getStatus")))
     }
+  }
+
+  private func status(at now: Instant) -> [StatusItem] {
     var items = [StatusItem("height", follower.height), StatusItem("packetsReceived", received)]
     for purchase in purchases.prefix(StatusItem.maximumItems - items.count) {
-      items.append(StatusItem("purchase.\(purchase.plan.label)", purchase.stage.name))
+      let text = "\(purchase.availability(at: now)) (\(purchase.stage.name))"
+      items.append(StatusItem("purchase.\(purchase.part.label)", text))
     }
-    turn.add(.reply(token, .status(items)))
+    return items
   }
 
   private mutating func response(
@@ -199,138 +225,54 @@ public struct CustomerCore: RoleCore {
     case .evidence(let enclave): evidenceArrived(enclave, result, &turn)
     case .registration(let member): submitted(to: member, result)
     case .purchase(let index, let question, let asked):
-      if case .order = question { submitted(to: asked, result) }
-      if case .settlement = question { submitted(to: asked, result) }
+      submitted(to: asked, result)
       guard purchases[index].question == id else { return }
       purchases[index].question = nil
-      answered(index, question, result, &turn)
+      answered(index, question, result, of: asked, &turn)
+    case .errand(let index, let errand, let asked):
+      submitted(to: asked, result)
+      errandAnswered(index, errand, id, result, &turn)
     }
   }
 
+  /// A member that did not answer is passed over by everything that goes to members.
   private mutating func submitted(to member: ActorAddress, _ result: Result<Verified<Message>, RemoteError>) {
     if case .failure(let error) = result, error.isOfThisReceiver { members.failed(member) }
   }
 
-  // MARK: The ledger
-
-  private mutating func take(_ blocks: [Block], _ turn: inout Turn) {
-    for block in blocks {
-      lastBlock = block.hash
-      evidenceInBlock = [:]
-      for notice in LedgerView.notices(of: block) { noticed(notice, &turn) }
-    }
-    guard follower.hasCaughtUp else { return }
-    if !isReady {
-      isReady = true
-      touched = Array(purchases.indices)
-      for index in purchases.indices { tell(index, &turn) }
-      for enclave in enclaves.indices { registerEnclave(enclave, &turn) }
-    }
-    let changed = touched
-    touched = []
-    for index in changed { advance(index, &turn) }
-  }
-
-  private mutating func noticed(_ notice: LedgerView.Notice, _ turn: inout Turn) {
-    switch notice {
-    case .deployed(let id, _):
-      if planned.contains(id) { deployed.insert(id) }
-      unblock()
-    case .evidence(let key, let digest): evidenceInBlock[key] = digest
-    case .enclaveRegistered(let key, let owner, let expires):
-      guard owner == organisation else { return }
-      evidence[key] = evidenceInBlock[key]
-      registered(key, expires)
-    case .transaction(let id, let result):
-      if let about = awaited.removeValue(forKey: id) { decided(about, result, &turn) }
-    case .ordered(let activation, _, _): reached(activation, .requested(activation), &turn)
-    case .confirmed(let confirmation):
-      reached(confirmation.activation, .opening(confirmation.activation, confirmation), &turn)
-    case .changed(let change): changed(change, &turn)
-    case .statusSet, .rejected: break
-    }
-  }
-
-  private mutating func reached(_ activation: ActivationID, _ stage: Stage, _ turn: inout Turn) {
-    guard let index = indexes[activation] else { return }
-    set(stage, of: index)
-    touched.append(index)
-    if isReady { tell(index, &turn) }
-  }
-
-  private mutating func changed(_ change: ActivationChange, _ turn: inout Turn) {
-    guard let index = indexes[change.activation] else { return }
-    purchases[index].epochs = change.epochs
-    purchases[index].isClosing = change.state == .closing
-    touched.append(index)
-    guard change.state.isFinal else { return }
-    if let settlement = purchases[index].settlement { awaited[settlement.id] = nil }
-    purchases[index].settlement = nil
-    indexes[change.activation] = nil
-    ended(index, change, &turn)
-  }
-
-  private mutating func ended(_ index: Int, _ change: ActivationChange, _ turn: inout Turn) {
-    set(.ended(change), of: index)
-    guard isReady else { return }
-    turn.add(.cancelTimer(TimerID(Purpose.traffic, UInt64(index))))
-    turn.add(.cancelTimer(TimerID(Purpose.purchase, UInt64(index))))
-    tell(index, &turn)
-  }
-
-  /// A transaction of this customer stands in a block.
-  private mutating func decided(_ about: Awaited, _ result: TransactionResult, _ turn: inout Turn) {
-    switch about {
-    case .order(let index):
-      guard result != .accepted else { return }
-      if let id = purchases[index].activation { indexes[id] = nil }
-      if isReady, result == .attestationRejected { forgetRegistration(of: purchases[index].plan.enclave, &turn) }
-      refuse(index, result.name, &turn)
-    case .registration(let enclave):
-      if result != .accepted { registrationRefused(enclave, result, &turn) }
-    case .settlement(let index):
-      purchases[index].settlement = nil
-      purchases[index].hasPosted = result == .accepted || purchases[index].isClosing
-      purchases[index].notBefore = turn.now + Self.resend
-      touched.append(index)
-    }
-  }
-
-  mutating func refuse(_ index: Int, _ reason: String, _ turn: inout Turn) {
-    set(.refused(reason), of: index)
-    if isReady { tell(index, &turn) }
-  }
-
-  mutating func unblock() {
-    touched += blocked.sorted()
-    blocked = []
-  }
-
-  mutating func advanceUnblocked(_ turn: inout Turn) {
-    let waiting = blocked.sorted()
-    blocked = []
-    for index in waiting { advance(index, &turn) }
-  }
-
-  /// Where a purchase stands on the ledger.
-  private func tell(_ index: Int, _ turn: inout Turn) {
-    let purchase = purchases[index]
-    guard let id = purchase.activation else { return }
-    let step: ActivationStep? =
-      switch purchase.stage {
-      case .planned, .ordered, .serving, .settling: nil
-      case .requested: .requested
-      case .opening(_, let confirmation): .reserved(startAt: confirmation.startAt)
-      case .ended(let change): .ended(change)
-      case .refused(let reason): .refused(reason)
-      }
-    if let step { turn.add(.observe(.activation(id, step))) }
-  }
-
-  mutating func sign(_ action: Action) -> SignedTransaction {
+  mutating func sign(_ action: Action, nonce: UInt64? = nil) -> SignedTransaction {
     SignedTransaction(
       signing: Transaction(
-        nonce: nonces.next(), expiry: follower.height + Self.transactionLifetime, action: action),
+        nonce: nonce ?? nonces.next(), expiry: follower.height + Self.transactionLifetime, action: action),
       with: configuration.treasuryKey, network: configuration.genesis.networkID)
   }
+}
+
+extension OfferChoice {
+  var terms: ContractTerms? {
+    switch self {
+    case .contract(let terms): terms
+    case .cheapest: nil
+    }
+  }
+}
+
+/// Who the organisations of the genesis are. Keys enrolled later are the ledger's to judge: what this party signs or
+/// pays, it checks again.
+struct Directory: Sendable {
+  private let organisations: [PublicKey: OrganisationID]
+  private let names: [OrganisationID: String]
+
+  init(_ genesis: Genesis) {
+    var organisations: [PublicKey: OrganisationID] = [:]
+    var names: [OrganisationID: String] = [:]
+    for organisation in genesis.organisations {
+      names[organisation.id] = organisation.name
+      for enrolment in organisation.keys { organisations[enrolment.key] = organisation.id }
+    }
+    (self.organisations, self.names) = (organisations, names)
+  }
+
+  func organisation(of key: PublicKey) -> OrganisationID? { organisations[key] }
+  func name(of organisation: OrganisationID) -> String? { names[organisation] }
 }

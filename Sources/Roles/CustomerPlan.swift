@@ -14,6 +14,7 @@ public struct PlannedActivation: Sendable {
   public var startAfter: Span
   /// How long after asking the service may start at the latest.
   public var startWithin: Span
+  /// To book; of an offer that is searched for, as many as its ``OfferWish/duration`` takes.
   public var epochs: UInt64
   public var cell: String
   /// An endpoint of the operator; the other organisation's name where a ``far`` end is planned.
@@ -64,21 +65,26 @@ public enum OfferChoice: Sendable {
 }
 
 /// What an offer must have. Place and time come from the plan: it serves the cell, every cell of the planned moves and
-/// the peer, sells that many epochs, and the whole booking lies in one of its service times.
+/// the peer, and the booking lies in one of its service times. How many epochs that is depends on the offer found.
 public struct OfferWish: Hashable, Sendable {
   /// Service profile; nil: any.
   public var profile: String?
   /// Guaranteed, bit/s.
   public var throughputUp: UInt64
   public var throughputDown: UInt64
+  /// How long the service is needed.
+  public var duration: Span
   /// Most that the whole booking may lock (E); nil: any.
-  public var maximumEscrow: Amount?
+  public var priceAtMost: Amount?
 
-  public init(profile: String?, throughputUp: UInt64 = 0, throughputDown: UInt64 = 0, maximumEscrow: Amount? = nil) {
+  public init(
+    profile: String?, throughputUp: UInt64 = 0, throughputDown: UInt64 = 0, duration: Span, priceAtMost: Amount? = nil
+  ) {
     self.profile = profile
     self.throughputUp = throughputUp
     self.throughputDown = throughputDown
-    self.maximumEscrow = maximumEscrow
+    self.duration = duration
+    self.priceAtMost = priceAtMost
   }
 }
 

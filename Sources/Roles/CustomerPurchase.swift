@@ -1,3 +1,4 @@
+import Effects
 import Messages
 import Signing
 
@@ -35,10 +36,11 @@ extension CustomerCore {
   }
 
   /// The order as far as the payer can fill it in, and the nonce of the transaction that will carry it.
+  /// Durable: a payer that forgot which it asked for would ask for two.
   struct Invitation: Sendable {
     let draft: ActivationOrder
-    let terms: ContractTerms
     let nonce: UInt64
+    let terms: ContractTerms
     let far: PlannedFarEnd
   }
 
@@ -81,10 +83,12 @@ extension CustomerCore {
     let part: Part
     var stage = Stage.planned
     var booking: Booking?
-    /// Epochs it will have had: as booked, fewer after a Terminate, more after an Extend.
-    var epochs: UInt64
+    /// Announced before it was ordered: binds it.
+    var maintenance: [TimeWindow] = []
+    /// Epochs it will have had once it is ordered: as booked, fewer after a Terminate, more after an Extend.
+    var epochs: UInt64 = 0
     /// Epochs the enclave knows of.
-    var epochsAtEnclave: UInt64
+    var epochsAtEnclave: UInt64 = 0
     /// Application packets sent so far.
     var packetsSent: UInt64 = 0
     /// The open question of the stage: one at a time. It has a deadline, so an answer always comes.
@@ -107,11 +111,7 @@ extension CustomerCore {
     /// Demands on the ledger.
     var demands = Demands()
 
-    init(part: Part) {
-      self.part = part
-      epochs = part.epochs
-      epochsAtEnclave = part.epochs
-    }
+    init(part: Part) { self.part = part }
 
     var activation: ActivationID? {
       switch stage {
@@ -223,14 +223,6 @@ extension CustomerCore.Part {
   }
 
   var isPayer: Bool { end == .near }
-
-  /// As planned; a guest's order says.
-  fileprivate var epochs: UInt64 {
-    switch self {
-    case .payer(let plan): plan.epochs
-    case .guest: 0
-    }
-  }
 
   /// Terms under that id that this customer knows from its own plan.
   func terms(of contract: ContractID) -> ContractTerms? {

@@ -56,6 +56,7 @@ public struct ValidatorCore: RoleCore {
   private var declined = false
   private var evidenceCount: UInt64 = 0
   private var finalView: View = 0
+  private var reading = StateReading()
 
   public var subscriptions: [Subscription] {
     members.filter { $0 != address }.flatMap { [Subscription($0, .consensus), Subscription($0, .transactions)] }
@@ -82,6 +83,7 @@ public struct ValidatorCore: RoleCore {
       }
     }
     finalView = last?.finalization.view ?? 0
+    if let last { reading.finalized(last) }
     consensus = ConsensusCore(
       configuration: ConsensusConfiguration(
         genesis: configuration.genesis, identity: .init(member: configuration.member, key: configuration.key)),
@@ -153,8 +155,20 @@ public struct ValidatorCore: RoleCore {
       received(content, message, from: from, &turn)
       turn.add(.reply(token, .acknowledged))
     case .submit(let transaction): submitted(token, transaction, &turn)
+    case .getEntries(let request): read(token, request, &turn)
     case .getStatus: turn.add(.reply(token, .status(status)))
-    default: turn.add(.refuse(token, RemoteError(.unimplemented, "a validator answers submit, consensus, status")))
+    default:
+      let text = "a validator answers submit, consensus, getEntries, getStatus"
+      turn.add(.refuse(token, RemoteError(.unimplemented, text)))
+    }
+  }
+
+  private mutating func read(_ token: ReplyToken, _ request: EntriesRequest, _ turn: inout Turn) {
+    do throws(RemoteError) {
+      turn.add(.reply(token, .entries(try reading.answer(request, from: executions.final, at: turn.now))))
+    } catch {
+      turn.count("validator.readRefused")
+      turn.add(.refuse(token, error))
     }
   }
 
@@ -275,6 +289,7 @@ public struct ValidatorCore: RoleCore {
     guard let last = segment.blocks.last else { return }
     turn.add(.persist(.put(stream: Stream.segments, key: last.header.height, bytes: segment.encoded)))
     mempool.finalized(segment)
+    reading.finalized(segment)
     finalView = last.header.view
     turn.add(.publish(.ledger, .ledger(segment)))
     for block in segment.blocks {

@@ -1,0 +1,207 @@
+import Effects
+import Messages
+import Signing
+
+/// What a customer claims on the ledger when the operator is silent, and what it answers when the operator claims
+/// (sla.md, "The activation"). Material comes from its enclave; the ledger decides by its deadlines, never by anybody's
+/// word. Only the payer does this: it bears every enclave of its flow.
+extension CustomerCore {
+  /// What is due is given this long before it is demanded: a demand costs both sides.
+  static let demandPatience = Span.seconds(2)
+  /// Between two looks at whether records come, epochs, and at least.
+  static let watchEpochs: Int64 = 4
+  static let watchIntervalAtLeast = Span.seconds(2)
+
+  /// Demands as they stand on the ledger.
+  struct Demands: Sendable {
+    var service = false
+    /// Epochs whose records this customer, or the operator, has demanded.
+    var own: [EpochNumber] = []
+    var others: [EpochNumber] = []
+    /// Receipts opened there; the latest ``maximumOpenings`` epochs.
+    var openings: [Opening] = []
+    /// The latest epoch whose record the ledger has computed.
+    var posted: EpochNumber?
+    /// One of them waits for its answer.
+    var isOpen = false
+    /// The record that somebody else put into CLOSING.
+    var closing: SignedRecord?
+
+    static let maximumOpenings = 8
+
+    struct Opening: Sendable {
+      let epoch: EpochNumber
+      var customer: ReceiptSet?
+      var networkOperator: ReceiptSet?
+    }
+
+    mutating func opened(_ receipts: ReceiptSet, of epoch: EpochNumber, by side: AccountingSide) {
+      if !openings.contains(where: { $0.epoch == epoch }) {
+        if openings.count == Self.maximumOpenings { openings.removeFirst() }
+        openings.append(Opening(epoch: epoch))
+      }
+      for position in openings.indices where openings[position].epoch == epoch {
+        switch side {
+        case .customer: openings[position].customer = receipts
+        case .networkOperator: openings[position].networkOperator = receipts
+        }
+      }
+    }
+
+    /// Nil until both sides have opened theirs.
+    func settling(_ activation: ActivationID, _ epoch: EpochNumber) -> EpochSettling? {
+      guard let opening = openings.first(where: { $0.epoch == epoch }), let customer = opening.customer,
+        let networkOperator = opening.networkOperator
+      else { return nil }
+      return EpochSettling(
+        activation: activation, epoch: epoch, customer: customer, networkOperator: networkOperator)
+    }
+  }
+
+  // MARK: Watching
+
+  /// When the first record is overdue, and early enough to demand service.
+  func firstWatch(_ service: Service) -> Instant {
+    let (metering, deadlines) = (service.terms.metering, service.terms.deadlines)
+    let due = metering.epoch * 2 + metering.grace + Self.demandPatience
+    return service.confirmation.startAt + min(due, deadlines.demandWithin / 2)
+  }
+
+  mutating func watched(
+    _ index: Int, _ service: Service, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn
+  ) {
+    postpone(
+      .watch, of: index, by: max(service.terms.metering.epoch * Self.watchEpochs, Self.watchIntervalAtLeast), &turn)
+    // An enclave that does not answer is no fault of the operator.
+    guard case .success(let message) = result, case .enclaveStatus(let status) = message.value else { return }
+    let demands = purchases[index].demands
+    if status.record == nil, demands.posted == nil, !demands.service, turn.now >= firstWatch(service),
+      turn.now < service.confirmation.startAt + service.terms.deadlines.demandWithin
+    {
+      return add(.demandService, to: index, &turn)
+    }
+    _ = demandMissingRecord(index, service, status, &turn)
+  }
+
+  /// Demands the record after the last one, if it is overdue and has not been demanded.
+  /// - Returns: whether a demand is about to be made or waits for its answer.
+  mutating func demandMissingRecord(
+    _ index: Int, _ service: Service, _ status: EnclaveStatus, _ turn: inout Turn
+  ) -> Bool {
+    let (purchase, metering) = (purchases[index], service.terms.metering)
+    // Too long, and no time is left to settle.
+    guard turn.now < service.end(epochs: purchase.epochs) + service.terms.deadlines.settleWithin / 2 else {
+      return false
+    }
+    if purchase.demands.isOpen { return true }
+    let signed = (try? status.record?.byEnclave.decode(JointRecord.self))?.epoch
+    let next = [signed, purchase.demands.posted].compactMap { $0 }.max().map { $0 + 1 } ?? 0
+    // Service that never came is demanded as such, while that is possible.
+    guard next < purchase.epochs, purchase.demands.own.last.map({ $0 < next }) ?? true else { return false }
+    let due = service.start(of: next + 2) + metering.grace + Self.demandPatience
+    guard turn.now >= due else { return false }
+    add(.demandRecord(next), to: index, &turn)
+    return true
+  }
+
+  // MARK: Material
+
+  /// A demand with own commitment, or own receipts in answer to one.
+  mutating func materialArrived(
+    _ errand: Errand, _ index: Int, _ service: Service, _ message: Message, _ turn: inout Turn
+  ) {
+    guard case .epochMaterial(let material) = message, material.activation == service.activation,
+      let commitment = material.commitment
+    else { return retry(errand, of: index, &turn) }
+    switch errand {
+    case .demandRecord(material.epoch):
+      let demand = RecordDemand(base: material.base, commitment: commitment, other: material.other)
+      declare(.demandRecord(demand), for: errand, of: index, &turn)
+    case .openReceipts(material.epoch) where !material.receipts.receipts.isEmpty:
+      let post = RecordPost(
+        activation: service.activation, epoch: material.epoch, commitment: commitment, receipts: material.receipts)
+      declare(.postRecord(post), for: errand, of: index, &turn)
+    default: retry(errand, of: index, &turn)
+    }
+  }
+
+  // MARK: The ledger
+
+  /// - Parameter notice: of a demand, an answer to one, or CLOSING.
+  mutating func demandNoticed(_ notice: LedgerView.Notice, _ turn: inout Turn) {
+    switch notice {
+    case .serviceDemanded(let activation):
+      guard let index = payerIndex(activation) else { return }
+      purchases[index].demands.service = true
+      finish(.demandService, of: index)
+    case .recordDemanded(let demand, let signer): recordDemanded(demand, by: signer, &turn)
+    case .recordPosted(let post, let signer): recordPosted(post, by: signer, &turn)
+    case .settlementPosted(let activation, let record?, let signer) where signer != key:
+      guard let index = payerIndex(activation) else { return }
+      purchases[index].demands.closing = record
+      add(.checkClosing, to: index, &turn)
+    default: break
+    }
+  }
+
+  private func payerIndex(_ activation: ActivationID) -> Int? {
+    indexes[activation].flatMap { purchases[$0].part.isPayer ? $0 : nil }
+  }
+
+  private mutating func recordDemanded(_ demand: RecordDemand, by signer: PublicKey, _ turn: inout Turn) {
+    guard let commitment = try? demand.commitment.decode(EpochCommitment.self),
+      let index = payerIndex(commitment.activation)
+    else { return }
+    switch commitment.side {
+    case .customer:
+      purchases[index].demands.own.append(commitment.epoch)
+      finish(.demandRecord(commitment.epoch), of: index)
+    case .networkOperator:
+      purchases[index].demands.others.append(commitment.epoch)
+      add(.openReceipts(commitment.epoch), to: index, &turn)
+    }
+  }
+
+  /// Whoever was asked opens first, then whoever demanded.
+  private mutating func recordPosted(_ post: RecordPost, by signer: PublicKey, _ turn: inout Turn) {
+    guard let index = payerIndex(post.activation),
+      let commitment = try? post.commitment.decode(EpochCommitment.self)
+    else { return }
+    purchases[index].demands.opened(post.receipts, of: post.epoch, by: commitment.side)
+    switch commitment.side {
+    case .customer: finish(.openReceipts(post.epoch), of: index)
+    case .networkOperator where purchases[index].demands.own.contains(post.epoch):
+      add(.openReceipts(post.epoch), to: index, &turn)
+    case .networkOperator: break
+    }
+    if purchases[index].demands.settling(post.activation, post.epoch) != nil {
+      add(.settleEpoch(post.epoch), to: index, &turn)
+    }
+  }
+
+  // MARK: CLOSING
+
+  mutating func askForOwnRecord(_ errand: Errand, _ index: Int, _ service: Service, _ turn: inout Turn) {
+    guard let record = try? purchases[index].demands.closing?.byEnclave.decode(JointRecord.self) else {
+      return finish(errand, of: index)
+    }
+    ask(
+      errand, index, enclave(of: index),
+      .getEnclaveStatus(ReportRequest(service.activation, epochs: record.epoch + 1)), &turn)
+  }
+
+  /// Another record of the same epoch, with the same edge's signature: two statements that cannot both be true. A
+  /// higher record of this customer replaces the one in CLOSING anyway.
+  mutating func ownRecordArrived(
+    _ errand: Errand, _ index: Int, _ service: Service, _ message: Message, _ turn: inout Turn
+  ) {
+    guard case .enclaveStatus(let status) = message, let own = status.record,
+      let closing = purchases[index].demands.closing, purchases[index].isClosing,
+      let held = try? own.byEdge.decode(JointRecord.self), let posted = try? closing.byEdge.decode(JointRecord.self),
+      held.epoch == posted.epoch, held != posted, own.byEdge.signer == closing.byEdge.signer
+    else { return finish(errand, of: index) }
+    turn.note("\(purchases[index].part.label): two records of epoch \(held.epoch) by one edge", .warning)
+    let dispute = Dispute(activation: service.activation, grounds: .contradiction(closing.byEdge, own.byEdge))
+    declare(.dispute(dispute), for: errand, of: index, &turn)
+  }
+}

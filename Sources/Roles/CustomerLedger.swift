@@ -1,0 +1,192 @@
+import Effects
+import Messages
+import Signing
+
+/// What the ledger says about this customer's activations.
+extension CustomerCore {
+  mutating func take(_ blocks: [Block], _ turn: inout Turn) {
+    for block in blocks {
+      lastBlock = block.hash
+      evidenceInBlock = [:]
+      for notice in LedgerView.notices(of: block, where: concerns) { noticed(notice, block.header.time, &turn) }
+    }
+    if !blocks.isEmpty { forgetUnusedConsents() }
+    guard follower.hasCaughtUp else { return }
+    if !isReady {
+      isReady = true
+      touched = Array(purchases.indices)
+      for index in purchases.indices { tell(index, &turn) }
+      for enclave in enclaves.indices { registerEnclave(enclave, &turn) }
+    }
+    let changed = touched
+    touched = []
+    for index in changed {
+      advance(index, &turn)
+      runErrands(index, &turn)
+    }
+  }
+
+  /// Own transactions, those about activations it takes part in, and the few kinds that say nothing about whom they
+  /// concern in their first bytes.
+  private func concerns(_ glance: LedgerView.Glance) -> Bool {
+    if glance.signer == key { return true }
+    switch glance.kind {
+    case .deployContract: return !undeployed.isEmpty
+    case .activate: return consents[glance.signer] != nil
+    case .announceMaintenance: return !purchases.isEmpty || !configuration.acceptances.isEmpty
+    case .extend, .renegotiate, .demandRecord: return !indexes.isEmpty
+    case .setContractStatus: return false
+    case nil: return !indexes.isEmpty && glance.subject.map { indexes[ActivationID(value: $0)] != nil } ?? false
+    }
+  }
+
+  private mutating func noticed(_ notice: LedgerView.Notice, _ time: Instant, _ turn: inout Turn) {
+    switch notice {
+    case .deployed(let id, _): if undeployed.remove(id) != nil { unblock() }
+    case .evidence(let key, let digest): evidenceInBlock[key] = digest
+    case .enclaveRegistered(let key, let owner, let expires):
+      guard owner == directory.organisation(of: self.key) else { return }
+      evidence[key] = evidenceInBlock[key]
+      registered(key, expires)
+    case .transaction(let id, let result):
+      if let about = awaited.removeValue(forKey: id) { decided(about, result, &turn) }
+    case .ordered(let activation, let order, let payer): orderStands(activation, order, payer, time, &turn)
+    case .confirmed(let confirmation): confirmed(confirmation, &turn)
+    case .changed(let change): changed(change, &turn)
+    case .handedOver(let handover): handedOver(handover, &turn)
+    case .amended(let order): amended(order, time, &turn)
+    case .maintenance(let maintenance, let signer):
+      if let announcer = directory.organisation(of: signer) { announcements.add(maintenance, by: announcer, at: time) }
+    case .serviceDemanded, .serviceStarted, .recordDemanded, .recordPosted, .settlementPosted:
+      demandNoticed(notice, &turn)
+    case .statusSet, .rejected, .disputed: break
+    }
+  }
+
+  /// An Activate: this customer's own, or one that uses a consent it gave.
+  private mutating func orderStands(
+    _ activation: ActivationID, _ order: ActivationOrder, _ payer: PublicKey, _ time: Instant, _ turn: inout Turn
+  ) {
+    guard let index = indexes[activation] ?? consentUsed(by: order, of: payer),
+      let terms = purchases[index].booking?.terms
+    else { return }
+    indexes[activation] = index
+    purchases[index].maintenance = announcements.binding(order, with: terms.operatorID, at: time)
+    reached(index, .requested(activation), &turn)
+  }
+
+  private mutating func confirmed(_ confirmation: SliceConfirmation, _ turn: inout Turn) {
+    guard let index = indexes[confirmation.activation], let booking = purchases[index].booking else { return }
+    purchases[index].amended.plan = confirmation.planHash
+    let service = Service(
+      activation: confirmation.activation, end: purchases[index].part.end, terms: booking.terms,
+      order: booking.order, confirmation: confirmation)
+    reached(index, .opening(service), &turn)
+  }
+
+  private mutating func reached(_ index: Int, _ stage: Stage, _ turn: inout Turn) {
+    set(stage, of: index)
+    touched.append(index)
+    if isReady { tell(index, &turn) }
+  }
+
+  private mutating func changed(_ change: ActivationChange, _ turn: inout Turn) {
+    guard let index = indexes[change.activation] else { return }
+    purchases[index].epochs = change.epochs
+    purchases[index].isClosing = change.state == .closing
+    purchases[index].demands.posted = change.posted
+    purchases[index].demands.isOpen = change.answerBy != nil
+    touched.append(index)
+    guard change.state.isFinal else { return }
+    if let settlement = purchases[index].settlement { awaited[settlement.id] = nil }
+    purchases[index].settlement = nil
+    indexes[change.activation] = nil
+    ended(index, change, &turn)
+  }
+
+  private mutating func ended(_ index: Int, _ change: ActivationChange, _ turn: inout Turn) {
+    set(.ended(change), of: index)
+    dropErrands(index)
+    guard isReady else { return }
+    for purpose in [Purpose.traffic, Purpose.purchase, Purpose.errands] {
+      turn.add(.cancelTimer(TimerID(purpose, UInt64(index))))
+    }
+    tell(index, &turn)
+  }
+
+  /// A transaction of this customer stands in a block.
+  private mutating func decided(_ about: Awaited, _ result: TransactionResult, _ turn: inout Turn) {
+    switch about {
+    case .order(let index):
+      guard result != .accepted else { return }
+      if let id = purchases[index].activation { indexes[id] = nil }
+      if isReady, result == .attestationRejected { forgetRegistration(of: purchases[index].part.enclave, &turn) }
+      refuse(index, result.name, &turn)
+    case .registration(let enclave):
+      if result != .accepted { registrationRefused(enclave, result, &turn) }
+    case .settlement(let index):
+      purchases[index].settlement = nil
+      purchases[index].hasPosted = result == .accepted || purchases[index].isClosing
+      purchases[index].notBefore = turn.now + Self.resend
+      touched.append(index)
+    case .errand(let index, let errand): errandDecided(index, errand, result, &turn)
+    }
+  }
+
+  mutating func refuse(_ index: Int, _ reason: String, _ turn: inout Turn) {
+    set(.refused(reason), of: index)
+    if isReady { tell(index, &turn) }
+  }
+
+  /// The one way a stage changes. What was asked for the old one does not count for the new.
+  mutating func set(_ stage: Stage, of index: Int) {
+    purchases[index].stage = stage
+    purchases[index].question = nil
+    purchases[index].failures = 0
+    purchases[index].notBefore = .zero
+  }
+
+  mutating func unblock() {
+    touched += blocked.sorted()
+    blocked = []
+  }
+
+  mutating func advanceUnblocked(_ turn: inout Turn) {
+    let waiting = blocked.sorted()
+    blocked = []
+    for index in waiting { advance(index, &turn) }
+  }
+
+  /// Where a purchase stands on the ledger. A flow has one payer, and that one tells.
+  private func tell(_ index: Int, _ turn: inout Turn) {
+    let purchase = purchases[index]
+    guard purchase.part.isPayer, let id = purchase.activation else { return }
+    let step: ActivationStep? =
+      switch purchase.stage {
+      case .planned, .choosing, .inviting, .ordered, .consented, .serving, .settling: nil
+      case .requested: .requested
+      case .opening(let service): .reserved(startAt: service.confirmation.startAt)
+      case .ended(let change): .ended(change)
+      case .refused(let reason): .refused(reason)
+      }
+    if let step { turn.add(.observe(.activation(id, step))) }
+  }
+}
+
+/// Interruptions that operators announced and that are not over, as the ledger keeps them: it takes no more than can bind
+/// one activation.
+struct Announcements: Sendable {
+  private var announced: [OrganisationID: [Maintenance]] = [:]
+
+  mutating func add(_ maintenance: Maintenance, by announcer: OrganisationID, at time: Instant) {
+    announced[announcer] = (announced[announcer] ?? []).filter { time < $0.window.to } + [maintenance]
+  }
+
+  /// The windows that bind an order of a block of that time, ascending.
+  func binding(_ order: ActivationOrder, with operatorID: OrganisationID, at time: Instant) -> [TimeWindow] {
+    let cells = order.ends.compactMap { order.cell(of: $0) }
+    return (announced[operatorID] ?? [])
+      .filter { time < $0.window.to && cells.contains(where: $0.cells.contains) }
+      .map(\.window).sorted { ($0.from, $0.to) < ($1.from, $1.to) }
+  }
+}
