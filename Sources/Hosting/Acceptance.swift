@@ -12,24 +12,36 @@ import Wire
 ///     1   getStatus       every role but client       anybody
 ///     10  consensus       validator                   validators; anybody for getSegments (the ledger is readable)
 ///     13  submit          validator                   anybody: a transaction carries its own signature
+///     20  getEntries      validator                   anybody
 ///     30  getTerms        contract                    anybody
 ///     32  getQuote        contract                    anybody
 ///     34  getHistory      contract                    anybody
 ///     36  activate        contract                    customers, clients
 ///     40  activationRequested   controller            contracts
 ///     41  proposeSettlement     controller            customers, clients
+///     42  requestHandover       controller            customers, clients
+///     43  proposeSegment        controller            customers, clients
+///     44  inviteToFlow    customer                    customers
+///     46  getEpochMaterial      edge; enclave         controllers; customers
+///     48  settleEpoch     edge; enclave               controllers; customers
+///     49  updateBooking   edge; enclave               controllers; customers
 ///     50  openFlow        edge                        enclaves
 ///     52  commit          edge                        enclaves
 ///     53  reveal          edge                        enclaves
 ///     55  submitRecord    edge                        enclaves
+///     56  getReceipts     enclave; edge               enclaves; edges
+///     58  pair            enclave                     enclaves
 ///     60  openService     edge                        controllers
 ///     61  closeService    edge                        controllers
 ///     62  getServiceReport      edge                  anybody
+///     65  routeService    edge                        controllers
 ///     70  getEvidence     platform                    anybody
 ///     80  openSession     enclave                     customers
 ///     81  endSession      enclave; edge               customers; controllers
 ///     82  getEnclaveStatus      enclave               anybody
 ///     84  getEnclaveIdentity    enclave               anybody
+///     90  allocateSubnet  domain                      controllers
+///     91  releaseSubnet   domain                      controllers
 ///
 ///     number              published under             by validators to
 ///     10  consensus       consensus                   validators: votes, proposals, certificates
@@ -67,7 +79,7 @@ enum Acceptance {
 
   static func isAnswer(_ head: MessageHead) -> Bool {
     switch head.number {
-    case 0, 2, 14, 31, 33, 35, 51, 52, 54, 63, 71, 83, 85: true
+    case 0, 2, 14, 21, 31, 33, 35, 45, 47, 51, 52, 54, 57, 59, 63, 64, 71, 83, 85: true
     // Segments are what followers ask for.
     case 10: head.kind == 9
     default: false
@@ -93,16 +105,23 @@ enum Acceptance {
     case (1, _): .anybody
     case (10, .validator): head.kind == 8 ? .anybody : .only([.validator])
     case (13, .validator): .anybody
+    case (20, .validator): .anybody
     case (30, .contract), (32, .contract), (34, .contract): .anybody
     case (36, .contract): .only([.customer, .client])
     case (40, .controller): .only([.contract])
-    case (41, .controller): .only([.customer, .client])
+    case (41, .controller), (42, .controller), (43, .controller): .only([.customer, .client])
+    case (44, .customer): .only([.customer])
+    case (46, .edge), (48, .edge), (49, .edge): .only([.controller])
+    case (46, .enclave), (48, .enclave), (49, .enclave): .only([.customer])
     case (50, .edge), (52, .edge), (53, .edge), (55, .edge): .only([.enclave])
-    case (60, .edge), (61, .edge), (81, .edge): .only([.controller])
+    case (56, .edge): .only([.edge])
+    case (56, .enclave), (58, .enclave): .only([.enclave])
+    case (60, .edge), (61, .edge), (65, .edge), (81, .edge): .only([.controller])
     case (62, .edge): .anybody
     case (70, .platform): .anybody
     case (80, .enclave), (81, .enclave): .only([.customer])
     case (82, .enclave), (84, .enclave): .anybody
+    case (90, .domain), (91, .domain): .only([.controller])
     default: nil
     }
   }

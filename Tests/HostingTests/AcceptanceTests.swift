@@ -74,9 +74,31 @@ struct AcceptanceTests {
   }
 
   @Test func `an edge takes orders from controllers and records from enclaves`() throws {
-    for number: UInt64 in [60, 61] { #expect(try roles(asked: number, by: .controller) == [.edge]) }
+    for number: UInt64 in [46, 48, 49, 60, 61, 65, 81] {
+      #expect(try roles(asked: number, by: .controller) == [.edge])
+    }
     for number: UInt64 in [50, 52, 53, 55] { #expect(try roles(asked: number, by: .enclave) == [.edge]) }
-    for number: UInt64 in [50, 52, 53, 55, 60, 61] { #expect(try roles(asked: number, by: .customer) == []) }
+    for number: UInt64 in [50, 52, 53, 55, 60, 61, 65] { #expect(try roles(asked: number, by: .customer) == []) }
+    #expect(try roles(asked: 56, by: .edge) == [.edge])
+  }
+
+  @Test func `an enclave takes sessions from customers and pairs with enclaves`() throws {
+    for number: UInt64 in [46, 48, 49, 80, 81] { #expect(try roles(asked: number, by: .customer) == [.enclave]) }
+    for number: UInt64 in [56, 58] { #expect(try roles(asked: number, by: .enclave) == [.enclave]) }
+  }
+
+  @Test func `customers amend at controllers, and invite only one another`() throws {
+    for number: UInt64 in [41, 42, 43] { #expect(try roles(asked: number, by: .customer) == [.controller]) }
+    #expect(try roles(asked: 44, by: .customer) == [.customer])
+    #expect(try roles(asked: 44, by: .client) == [])
+  }
+
+  @Test func `domain managers take orders from controllers; anybody reads the ledger`() throws {
+    for number: UInt64 in [90, 91] {
+      #expect(try roles(asked: number, by: .controller) == [.domain])
+      #expect(try roles(asked: number, by: .customer) == [])
+    }
+    for role in ActorAddress.Role.allCases { #expect(try roles(asked: 20, by: role) == [.validator]) }
   }
 
   @Test func `nobody asks a client anything`() throws {
