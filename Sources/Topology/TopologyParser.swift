@@ -25,8 +25,11 @@ public enum TopologyParser {
     guard let document = DocumentComposer.compose(bytes, log: log),
       let topology = TopologyReading(log: log).topology(document.root)
     else { throw TopologyRefused(log.diagnostics(file: file)) }
+    var reported: Set<Position> = []
     for finding in topology.validate() where !([finding.pointer] + finding.basis).contains(where: log.isTainted) {
       let place = log.position(of: finding.pointer, in: document)
+      // A thousand customers made from one template have its fault once.
+      guard reported.insert(place).inserted || !log.isCopy(finding.pointer) else { continue }
       switch finding.severity {
       case .error: log.error(at: place, finding.message)
       case .warning: log.warning(at: place, finding.message)

@@ -10,6 +10,8 @@ import Testing
     return try TopologyParser.parse(Array(text.utf8), file: "f").topology
   }
 
+  private let managers = ["domain/alpha-radio", "domain/alpha-transport", "domain/alpha-compute"]
+
   private func actors(_ placement: Placement) -> [String: [String]] {
     Dictionary(uniqueKeysWithValues: placement.nodes.map { ($0.name, $0.actors.map(\.description)) })
   }
@@ -18,7 +20,7 @@ import Testing
     let placement = try topology("").placement
     #expect(
       actors(placement) == [
-        "validator-alpha": ["validator/alpha"], "controller-alpha": ["controller/alpha"],
+        "validator-alpha": ["validator/alpha"], "controller-alpha": ["controller/alpha"] + managers,
         "edge-alpha-1": ["edge/alpha-1"], "customer-shop": ["customer/shop", "enclave/till", "platform/till"],
       ])
     #expect(placement.nodes.map(\.port) == [24_740, 24_742, 24_744, 24_746])
@@ -36,7 +38,7 @@ import Testing
     ).placement
     #expect(
       actors(placement) == [
-        "north": ["validator/alpha", "controller/alpha", "edge/alpha-1"], "south": ["customer/shop"],
+        "north": ["validator/alpha", "controller/alpha"] + managers + ["edge/alpha-1"], "south": ["customer/shop"],
         "vault": ["enclave/till", "platform/till"],
       ])
     #expect(placement.node(of: ActorAddress(.platform, "till"))?.name == "vault")
@@ -49,7 +51,7 @@ import Testing
   @Test func patternsOfOneNodeMayOverlap() throws {
     let placement = try topology("nodes: [{ name: all, actors: [validator/*, '*/alpha', edge/*, customer/shop] }]\n")
       .placement
-    #expect(placement.nodes.map(\.actors.count) == [6])
+    #expect(placement.nodes.map(\.actors.count) == [9])
   }
 
   @Test(arguments: ["edge/", "/alpha", "*/*", "edge", "contract/*", "platform/till", "edge/A", "a/b/c", "client/x"])

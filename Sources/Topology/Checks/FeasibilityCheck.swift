@@ -30,10 +30,17 @@ extension TopologyCheck {
           basis: basis)
       }
     }
-    for (index, peer) in peers.enumerated() where graph.attachment(of: peer) != .endpoint {
-      error(
-        "\(pointer)/context/allowedPeers/\(index)",
-        "peer '\(peer)' is not an endpoint of the substrate of \(networkOperator.name); add it there", basis: basis)
+    for (index, peer) in peers.enumerated() {
+      let isEndpoint = graph.attachment(of: peer) == .endpoint
+      let isCustomer = customerNames.contains(peer)
+      let pointer = "\(pointer)/context/allowedPeers/\(index)"
+      require(
+        isEndpoint || isCustomer, pointer,
+        "peer '\(peer)' is neither an endpoint of the substrate of \(networkOperator.name) nor a customer; add it",
+        basis: basis + ["/customers"])
+      require(
+        !isEndpoint || !isCustomer, pointer,
+        "peer '\(peer)' is both an endpoint and a customer; call one of them differently", basis: basis)
     }
     for (index, kind) in contract.service.functionChain.enumerated() where !graph.hosts(kind) {
       error(
@@ -42,7 +49,10 @@ extension TopologyCheck {
         basis: basis)
     }
     guard paths, findings.count == before else { return }
-    for (peerIndex, peer) in peers.enumerated() {
+    if peers.contains(where: customerNames.contains) {
+      checkPathsBetweenCells(cells, graph, contract.service, pointer, basis: basis)
+    }
+    for (peerIndex, peer) in peers.enumerated() where !customerNames.contains(peer) {
       let reached = graph.cells(reaching: peer, with: contract.service)
       for (index, cell) in cells.enumerated() {
         if networkOperator.edge(serving: cell)?.endpoints.contains(peer) != true {
@@ -57,6 +67,20 @@ extension TopologyCheck {
               + "add links or capacity, or guarantee less", basis: basis + ["\(pointer)/service"])
         }
       }
+    }
+  }
+
+  /// Either end of a flow between customers may be in any cell of the area.
+  private mutating func checkPathsBetweenCells(
+    _ cells: [String], _ graph: FeasibilityGraph, _ service: ServiceTerms, _ pointer: String, basis: [String]
+  ) {
+    for (index, cell) in cells.enumerated() {
+      let reached = graph.cells(reaching: cell, with: service)
+      guard let other = cells.first(where: { !reached.contains($0) }) else { continue }
+      error(
+        "\(pointer)/context/serviceArea/\(index)",
+        "no path from '\(other)' to '\(cell)' carries the guaranteed rates through the function chain; "
+          + "add links or capacity, or guarantee less", basis: basis + ["\(pointer)/service"])
     }
   }
 }

@@ -14,7 +14,19 @@ extension TopologyCheck {
     }
     checkUnique(nodes.enumerated().map { ($1.name, "/nodes/\($0)/name") }, "node")
     checkActors()
+    checkEnclaveProcesses()
     checkPorts()
+  }
+
+  private mutating func checkEnclaveProcesses() {
+    let placement = topology.placement
+    for process in topology.enclaveProcesses {
+      let places = Set(process.enclaves.map { placement.node(of: ActorAddress(.enclave, $0))?.name })
+      require(
+        places.count == 1, "/nodes",
+        "the enclaves of process '\(process.name)' are in several nodes; place them together as enclave/…*",
+        basis: ["/customers"])
+    }
   }
 
   private mutating func checkActors() {

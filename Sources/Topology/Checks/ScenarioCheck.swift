@@ -12,8 +12,13 @@ extension TopologyCheck {
         "\(customer.name) has no enclave '\(activation.enclave)'; add it to 'enclaves', or correct the name",
         basis: ["\(pointer)/enclaves"])
       checkTimes(activation, activationPointer)
-      guard let ordered = ordered(by: activation, "\(activationPointer)/contract") else { continue }
+      guard let ordered = ordered(by: activation, activationPointer) else { continue }
       checkOrder(activation, ordered, activationPointer)
+      checkPeer(activation, activationPointer)
+      checkMoves(
+        activation.moves, from: activation.cell, in: activation, ordered.contract, activationPointer,
+        basis: ordered.pointer)
+      checkAmendments(activation, ordered, activationPointer)
       checkTraffic(activation, ordered, activationPointer)
       if let expectation = activation.expectation {
         checkExpectation(expectation, activation, ordered, activationPointer)
@@ -31,8 +36,10 @@ extension TopologyCheck {
     }
   }
 
+  // MARK: What is ordered
+
   /// What an activation orders, and where that stands in the topology.
-  private struct Ordered {
+  struct Ordered {
     let networkOperator: Topology.Operator
     let operatorPointer: String
     let contract: Topology.Contract
@@ -40,7 +47,13 @@ extension TopologyCheck {
   }
 
   private mutating func ordered(by activation: Topology.Activation, _ pointer: String) -> Ordered? {
-    let reference = activation.contract
+    switch activation.offer {
+    case .contract(let reference): return ordered(reference, "\(pointer)/contract")
+    case .cheapest(let wish): return cheapest(wish, for: activation, "\(pointer)/offer")
+    }
+  }
+
+  mutating func ordered(_ reference: Topology.ContractReference, _ pointer: String) -> Ordered? {
     guard let operatorIndex = topology.operators.firstIndex(where: { $0.name == reference.operatorName }) else {
       error(pointer, "no operator is called '\(reference.operatorName)'; correct the name", basis: ["/operators"])
       return nil
@@ -61,11 +74,41 @@ extension TopologyCheck {
       pointer: "\(operatorPointer)/contracts/\(index)")
   }
 
+  /// What the customer would buy if every offer stood on the ledger; checks go by it.
+  private mutating func cheapest(
+    _ wish: Topology.OfferWish, for activation: Topology.Activation, _ pointer: String
+  ) -> Ordered? {
+    var best: (ordered: Ordered, escrow: Amount)?
+    for (number, networkOperator) in topology.operators.enumerated() {
+      for (index, contract) in networkOperator.contracts.enumerated() where contract.fits(wish, activation) {
+        guard let escrow = contract.escrow(epochs: activation.epochs), escrow <= wish.maximumPrice ?? .max,
+          escrow < best?.escrow ?? .max
+        else { continue }
+        let ordered = Ordered(
+          networkOperator: networkOperator, operatorPointer: "/operators/\(number)", contract: contract,
+          pointer: "/operators/\(number)/contracts/\(index)")
+        best = (ordered, escrow)
+      }
+    }
+    if best == nil {
+      error(
+        pointer, "no operator offers this at cell, peer, length and price of the order; ask for less, or add an offer",
+        basis: ["/operators"])
+    }
+    return best?.ordered
+  }
+
   private mutating func checkTimes(_ activation: Topology.Activation, _ pointer: String) {
     require(activation.at <= ContractTerms.maximumSpan, "\(pointer)/at", "must be at most 366 days")
     require(
       .milliseconds(1) <= activation.startWithin && activation.startWithin <= ContractTerms.maximumSpan,
       "\(pointer)/startWithin", "must be 1ms to 366 days")
+    require(
+      activation.startIn <= activation.startWithin, "\(pointer)/startIn",
+      "the earliest start is after the latest, startWithin; change one of them")
+    require(
+      activation.terminateAfter ?? 0 < activation.epochs, "\(pointer)/terminateAfter",
+      "the activation is over by then; give it up earlier, or leave it out")
   }
 
   private mutating func checkOrder(_ activation: Topology.Activation, _ ordered: Ordered, _ pointer: String) {
@@ -75,11 +118,7 @@ extension TopologyCheck {
       context.minimumEpochs <= activation.epochs && activation.epochs <= context.maximumEpochs, "\(pointer)/epochs",
       "the contract is for \(context.minimumEpochs) to \(context.maximumEpochs) epochs; change one of them",
       basis: basis)
-    let area = context.serviceArea.joined(separator: ", ")
-    require(
-      context.serviceArea.contains(activation.cell), "\(pointer)/cell",
-      "cell '\(activation.cell)' is not in the contract's serviceArea: \(area)",
-      basis: basis)
+    checkCell(activation.cell, ordered.contract, "\(pointer)/cell", basis: ordered.pointer)
     let peers = context.allowedPeers.joined(separator: ", ")
     require(
       context.allowedPeers.contains(activation.peer), "\(pointer)/peer",
@@ -89,55 +128,19 @@ extension TopologyCheck {
       activation.startWithin > ordered.contract.deadlines.startLead, "\(pointer)/startWithin",
       "the contract starts slices startLead after their confirmation at the earliest; allow more time",
       basis: ["\(ordered.pointer)/deadlines"])
-  }
-
-  private mutating func checkTraffic(_ activation: Topology.Activation, _ ordered: Ordered, _ pointer: String) {
-    let service = ordered.contract.service
-    let basis = ["\(ordered.pointer)/service"]
-    for (direction, maximum) in [(Direction.up, service.maximumUp), (.down, service.maximumDown)] {
-      let traffic = activation.traffic(direction)
-      let pointer = "\(pointer)/traffic/\(direction)"
-      require(
-        traffic.packetsPerSecond <= Traffic.maximumPacketsPerSecond, "\(pointer)/packetsPerSecond",
-        "must be at most \(Traffic.maximumPacketsPerSecond)")
-      require(
-        traffic == .silent || Self.packetBytes.contains(traffic.payloadBytes), "\(pointer)/payloadBytes",
-        "must be \(Self.packetBytes.lowerBound) to \(Self.packetBytes.upperBound), packet header included")
-      guard traffic.packetsPerSecond <= Traffic.maximumPacketsPerSecond,
-        traffic.payloadBytes <= Self.packetBytes.upperBound
-      else { continue }
-      if traffic.payloadBytes > service.maximumPacketBytes {
-        warning(
-          "\(pointer)/payloadBytes", "above the contract's maximumPacketBytes: the edge drops every packet",
-          basis: basis)
-      }
-      if traffic.bitsPerSecond > maximum {
-        warning(
-          pointer,
-          "\(traffic.bitsPerSecond) bit/s are above the contract's maximum of \(maximum): the edge drops the rest",
-          basis: basis)
-      }
+    if !ordered.contract.hasTime(for: activation) {
+      warning(
+        "\(pointer)/at", "the whole order lies in none of the contract's serviceTimes if it is placed at that time",
+        basis: basis)
     }
   }
 
-  private mutating func checkExpectation(
-    _ expectation: Topology.Expectation, _ activation: Topology.Activation, _ ordered: Ordered, _ pointer: String
-  ) {
-    let pointer = "\(pointer)/expect"
-    let names = ordered.contract.rules.map(\.name)
-    var reported: Set<String> = []
-    for expected in expectation.rules where !names.contains(expected.rule) && reported.insert(expected.rule).inserted {
-      let known = names.isEmpty ? "none" : names.joined(separator: ", ")
-      error(
-        "\(pointer)/rules", "the contract has no rule '\(expected.rule)'; it has \(known)",
-        basis: ["\(ordered.pointer)/rules"])
-    }
-    let least = expectation.epochs.reduce(UInt64(0)) { $0.addingReportingOverflow($1.count.least).partialValue }
+  mutating func checkCell(_ cell: String, _ contract: Topology.Contract, _ pointer: String, basis: String) {
+    let area = contract.context.serviceArea
     require(
-      least <= activation.epochs, "\(pointer)/epochs", "more epochs are expected than the \(activation.epochs) booked")
-    if expectation.state == .nullified, expectation.settlement != nil {
-      error("\(pointer)/settlement", "a NULLIFIED activation is not settled; remove it")
-    }
+      area.contains(cell), pointer,
+      "cell '\(cell)' is not in the contract's serviceArea: \(area.joined(separator: ", "))",
+      basis: ["\(basis)/context"])
   }
 
   private mutating func checkBond(_ activation: Topology.Activation, _ ordered: Ordered, _ pointer: String) {
@@ -147,5 +150,31 @@ extension TopologyCheck {
       "\(pointer)/contract",
       "the bond of \(bond) is more than \(ordered.networkOperator.name)'s credit of \(credit): it cannot confirm",
       basis: ["\(ordered.operatorPointer)/credit", ordered.pointer])
+  }
+}
+
+extension Topology.Contract {
+  fileprivate func fits(_ wish: Topology.OfferWish, _ activation: Topology.Activation) -> Bool {
+    let cells = [activation.cell] + activation.moves.map(\.cell)
+    return wish.service ?? service.profile == service.profile
+      && wish.up <= service.guaranteedUp && wish.down <= service.guaranteedDown
+      && cells.allSatisfy(context.serviceArea.contains) && context.allowedPeers.contains(activation.peer)
+      && context.minimumEpochs <= activation.epochs && activation.epochs <= context.maximumEpochs
+  }
+
+  /// Whether one service time holds the order from its earliest or a later possible start on; offsets of both count
+  /// from about the same moment.
+  fileprivate func hasTime(for activation: Topology.Activation) -> Bool {
+    let (length, tooLong) = metering.epoch.nanoseconds.multipliedReportingOverflow(
+      by: Int64(clamping: activation.epochs))
+    let most = ContractTerms.maximumSpan
+    guard !context.serviceTimes.isEmpty else { return true }
+    guard !tooLong, activation.at <= most, activation.startWithin <= most, length <= most.nanoseconds else {
+      return false
+    }
+    return context.serviceTimes.contains { window in
+      let start = max(activation.at + activation.startIn, window.from)
+      return start <= activation.at + activation.startWithin && start + Span(nanoseconds: length) <= window.to
+    }
   }
 }

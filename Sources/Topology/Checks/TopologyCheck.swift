@@ -4,9 +4,13 @@ import Messages
 /// sections are in the files beside this one.
 struct TopologyCheck {
   let topology: Topology
+  let customerNames: Set<String>
   private(set) var findings: [Finding] = []
 
-  init(topology: Topology) { self.topology = topology }
+  init(topology: Topology) {
+    self.topology = topology
+    customerNames = Set(topology.customers.map(\.name))
+  }
 
   mutating func run() {
     checkMembers()
@@ -17,6 +21,7 @@ struct TopologyCheck {
       let before = findings.count
       checkSubstrate(networkOperator, pointer)
       checkEdges(networkOperator, pointer)
+      checkMaintenance(networkOperator, pointer)
       let isSound = findings.count == before
       for (index, contract) in networkOperator.contracts.enumerated() {
         checkContract(contract, "\(pointer)/contracts/\(index)")
@@ -29,8 +34,10 @@ struct TopologyCheck {
       "\(customers) customers are more than \(Self.maximumCustomers); remove some")
     for (index, customer) in topology.customers.enumerated() {
       checkCustomer(customer, "/customers/\(index)")
+      checkAcceptances(of: customer, "/customers/\(index)")
     }
     checkPlacement()
+    checkBehaviours()
   }
 
   /// Each brings a platform key, and the genesis has room for so many.
@@ -128,6 +135,11 @@ struct TopologyCheck {
       organisations.append((customer.name, "\(pointer)/name"))
       enclaves += customer.enclaves.enumerated().map { ($1.name, "\(pointer)/enclaves/\($0)/name") }
       activations += customer.activations.enumerated().map { ($1.name, "\(pointer)/activations/\($0)/name") }
+    }
+    for (index, networkOperator) in topology.operators.enumerated()
+    where networkOperator.name.utf8.count > Topology.Operator.maximumNameBytes {
+      let most = Topology.Operator.maximumNameBytes
+      error("/operators/\(index)/name", "an operator's name has at most \(most) bytes, so that its managers have names")
     }
     for (name, pointer) in organisations + edges + enclaves + activations { checkName(name, pointer) }
     checkUnique(organisations, "organisation")

@@ -7,24 +7,37 @@ extension Topology {
     public var state: ActivationState
     public var statusInfo: StatusInfo?
     public var settlement: SettlementKind?
-    /// By epoch outcome; what is not named is not checked.
+    /// Which contract was bought; for orders that name none.
+    public var contract: ContractReference?
+    /// By epoch outcome, over all segments; what is not named is not checked.
     public var epochs: [EpochExpectation]
-    /// By rule; what is not named is not checked.
+    /// By rule, over all segments whose contract has a rule of that name; what is not named is not checked.
     public var rules: [RuleExpectation]
+    /// The first booking and every Extend or Renegotiate that stands on the ledger.
+    public var segments: CountRange?
+    /// Of both ends together.
+    public var handovers: CountRange?
+    /// Packets that edges dropped because the contract does not allow them.
+    public var droppedByPolicy: CountRange?
     public var paid: CountRange?
     public var refunded: CountRange?
     public var penalty: CountRange?
 
     public init(
       state: ActivationState, statusInfo: StatusInfo? = nil, settlement: SettlementKind? = nil,
-      epochs: [EpochExpectation] = [], rules: [RuleExpectation] = [], paid: CountRange? = nil,
-      refunded: CountRange? = nil, penalty: CountRange? = nil
+      contract: ContractReference? = nil, epochs: [EpochExpectation] = [], rules: [RuleExpectation] = [],
+      segments: CountRange? = nil, handovers: CountRange? = nil, droppedByPolicy: CountRange? = nil,
+      paid: CountRange? = nil, refunded: CountRange? = nil, penalty: CountRange? = nil
     ) {
       self.state = state
       self.statusInfo = statusInfo
       self.settlement = settlement
+      self.contract = contract
       self.epochs = epochs
       self.rules = rules
+      self.segments = segments
+      self.handovers = handovers
+      self.droppedByPolicy = droppedByPolicy
       self.paid = paid
       self.refunded = refunded
       self.penalty = penalty
@@ -78,32 +91,9 @@ extension Topology {
   }
 }
 
-/// What really came of an activation, as far as the ledger and its last record tell.
-public struct ActivationResult: Hashable, Sendable {
-  public var state: ActivationState
-  public var statusInfo: StatusInfo?
-  public var settlement: SettlementKind?
-  public var epochs: EpochCounters
-  /// In contract order.
-  public var rules: [RuleCounters]
-  public var money: ActivationMoney
-
-  public init(
-    state: ActivationState, statusInfo: StatusInfo?, settlement: SettlementKind?, epochs: EpochCounters,
-    rules: [RuleCounters], money: ActivationMoney
-  ) {
-    self.state = state
-    self.statusInfo = statusInfo
-    self.settlement = settlement
-    self.epochs = epochs
-    self.rules = rules
-    self.money = money
-  }
-}
-
 extension Topology.Expectation {
   /// Every way in which a result differs from what was expected, as sentences; none when it fits.
-  public func differences(from result: ActivationResult, in contract: Topology.Contract) -> [String] {
+  public func differences(from result: ActivationResult, in topology: Topology) -> [String] {
     var differences: [String] = []
     func compare(_ what: String, _ expected: String?, _ found: String?) {
       guard let expected, expected != found else { return }
@@ -116,40 +106,21 @@ extension Topology.Expectation {
     compare("state", state.name, result.state.name)
     compare("statusInfo", statusInfo?.name, result.statusInfo?.name)
     compare("settlement", settlement?.name, result.settlement?.name)
+    compare("contract", contract?.description, result.segments.first?.contract.description)
     for expected in epochs {
       compare("epochs \(expected.outcome.rawValue)", expected.count, result.epochs.count(of: expected.outcome))
     }
     for expected in rules {
-      let index = contract.rules.firstIndex { $0.name == expected.rule }
-      let counters = index.flatMap { $0 < result.rules.count ? result.rules[$0] : nil } ?? RuleCounters()
-      compare("rule \(expected.rule) \(expected.verdict)", expected.count, counters.count(of: expected.verdict))
+      let count = result.counters(ofRule: expected.rule, in: topology).count(of: expected.verdict)
+      compare("rule \(expected.rule) \(expected.verdict)", expected.count, count)
     }
+    compare("segments", segments, UInt64(result.segments.count))
+    compare("handovers", handovers, result.handovers)
+    // Only edges know; where none of them is watched, there is nothing to compare.
+    if let dropped = result.droppedByPolicy { compare("droppedByPolicy", droppedByPolicy, dropped) }
     compare("paid", paid, result.money.paid)
     compare("refunded", refunded, result.money.refunded)
     compare("penalty", penalty, result.money.penalty)
     return differences
-  }
-}
-
-extension EpochCounters {
-  func count(of outcome: Topology.EpochOutcome) -> UInt64 {
-    switch outcome {
-    case .met: met
-    case .violated: violated
-    case .inconclusive: inconclusive
-    case .contested: contested
-    case .notServed: notServed
-    }
-  }
-}
-
-extension RuleCounters {
-  func count(of verdict: Verdict) -> UInt64 {
-    switch verdict {
-    case .met: met
-    case .violated: violated
-    case .inconclusive: inconclusive
-    case .contested: contested
-    }
   }
 }

@@ -52,7 +52,11 @@ extension Topology {
       actors.append(PlaceableActor(.regulator, regulator.name, follows: validator))
     }
     for networkOperator in operators {
+      let controller = ActorAddress(.controller, networkOperator.name)
       actors.append(PlaceableActor(.controller, networkOperator.name))
+      for domain in networkOperator.domains {
+        actors.append(PlaceableActor(.domain, networkOperator.managerName(of: domain), follows: controller))
+      }
       actors += networkOperator.edges.map { PlaceableActor(.edge, $0.name) }
     }
     for customer in customers {

@@ -22,10 +22,12 @@ public struct Topology: Hashable, Sendable {
   /// Which processes there are and what runs in each; empty when the file leaves it to whoever starts it. See
   /// ``placement``.
   public var nodes: [ActorNode]
+  public var behaviours: [Behaviour]
 
   public init(
     name: String, description: String = "", seed: UInt64 = 1, network: NetworkParameters = .standard,
-    operators: [Operator], regulators: [Regulator] = [], customers: [Customer] = [], nodes: [ActorNode] = []
+    operators: [Operator], regulators: [Regulator] = [], customers: [Customer] = [], nodes: [ActorNode] = [],
+    behaviours: [Behaviour] = []
   ) {
     self.name = name
     self.description = description
@@ -35,6 +37,7 @@ public struct Topology: Hashable, Sendable {
     self.regulators = regulators
     self.customers = customers
     self.nodes = nodes
+    self.behaviours = behaviours
   }
 
   /// Validators: every operator leads and votes, every regulator votes.
@@ -48,8 +51,10 @@ public struct Topology: Hashable, Sendable {
 
   public func networkOperator(named name: String) -> Operator? { operators.first { $0.name == name } }
 
-  public func contract(_ reference: ContractReference) -> Contract? {
-    networkOperator(named: reference.operatorName)?.contracts.first { $0.name == reference.contractName }
+  /// - Parameter reference: nil for an order that names no contract; then there is none.
+  public func contract(_ reference: ContractReference?) -> Contract? {
+    guard let reference else { return nil }
+    return networkOperator(named: reference.operatorName)?.contracts.first { $0.name == reference.contractName }
   }
 }
 
@@ -63,17 +68,50 @@ extension Topology {
     public var substrate: Substrate
     public var edges: [Edge]
     public var contracts: [Contract]
+    public var maintenance: [Maintenance]
 
-    public init(name: String, credit: Amount, substrate: Substrate, edges: [Edge], contracts: [Contract]) {
+    public init(
+      name: String, credit: Amount, substrate: Substrate, edges: [Edge], contracts: [Contract],
+      maintenance: [Maintenance] = []
+    ) {
       self.name = name
       self.credit = credit
       self.substrate = substrate
       self.edges = edges
       self.contracts = contracts
+      self.maintenance = maintenance
     }
+
+    /// The domains that its substrate has resources in, in order; each has a manager (NSSMF, 3GPP TS 28.531).
+    public var domains: [Node.Domain] {
+      Node.Domain.allCases.filter { domain in
+        substrate.nodes.contains { $0.domain == domain } || substrate.links.contains { $0.domain == domain }
+      }
+    }
+
+    /// Actor name of a domain's manager.
+    public func managerName(of domain: Node.Domain) -> String { "\(name)-\(domain.rawValue)" }
+
+    /// Bytes of an operator's name, so that its managers' names are legal.
+    static let maximumNameBytes = ActorAddress.maximumNameBytes - "-transport".utf8.count
 
     /// The one edge that serves the cell; its monitor accounts for every flow that attaches there.
     public func edge(serving cell: String) -> Edge? { edges.first { $0.cells.contains(cell) } }
+  }
+
+  /// An interruption announced on the ledger; binds activations made after the announcement. Offsets from the
+  /// network's start.
+  public struct Maintenance: Hashable, Sendable {
+    /// When it is announced.
+    public var at: Span
+    public var window: OffsetWindow
+    public var cells: [String]
+
+    public init(at: Span, window: OffsetWindow, cells: [String]) {
+      self.at = at
+      self.window = window
+      self.cells = cells
+    }
   }
 
   /// Watches, votes and never leads.

@@ -32,7 +32,7 @@ extension TopologyReading {
     return service
   }
 
-  private func rates(_ node: SourceNode) -> (up: UInt64, down: UInt64)? {
+  func rates(_ node: SourceNode) -> (up: UInt64, down: UInt64)? {
     guard var fields = MappingReader(node, "rates up and down", log: log) else { return nil }
     let rates = (up: fields.required("up", .rate, else: 0), down: fields.required("down", .rate, else: 0))
     fields.finish()
@@ -60,7 +60,7 @@ extension TopologyReading {
     return bounds
   }
 
-  private func offsetWindow(_ node: SourceNode) -> Topology.OffsetWindow? {
+  func offsetWindow(_ node: SourceNode) -> Topology.OffsetWindow? {
     guard var fields = MappingReader(node, "a window of time", log: log) else { return nil }
     let window = Topology.OffsetWindow(
       from: fields.required("from", .duration, else: .zero), to: fields.required("to", .duration, else: .zero))
@@ -119,7 +119,9 @@ extension TopologyReading {
       confirmWithin: fields.optional("confirmWithin", .duration, default: standard.confirmWithin),
       startLead: fields.optional("startLead", .duration, default: standard.startLead),
       settlementWindow: fields.optional("settlementWindow", .duration, default: standard.settlementWindow),
-      settleWithin: fields.optional("settleWithin", .duration, default: standard.settleWithin))
+      settleWithin: fields.optional("settleWithin", .duration, default: standard.settleWithin),
+      answerWithin: fields.optional("answerWithin", .duration, default: standard.answerWithin),
+      demandWithin: fields.optional("demandWithin", .duration, default: standard.demandWithin))
     fields.finish()
     return deadlines
   }
@@ -146,8 +148,8 @@ extension Topology.Metering {
 extension DeadlineTerms {
   /// Fits a laboratory, where somebody waits for the end.
   static let standard = DeadlineTerms(
-    confirmWithin: .seconds(5), startLead: .milliseconds(300), settlementWindow: .seconds(2), settleWithin: .seconds(30)
-  )
+    confirmWithin: .seconds(5), startLead: .milliseconds(300), settlementWindow: .seconds(2),
+    settleWithin: .seconds(30), answerWithin: .seconds(3), demandWithin: .seconds(10))
 }
 
 // What stands in for a section that could not be read; the file is refused already.

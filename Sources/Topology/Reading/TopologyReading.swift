@@ -20,8 +20,8 @@ struct TopologyReading {
       network: fields.take("network").map(network) ?? .standard,
       operators: fields.requiredList("operators", networkOperator),
       regulators: fields.list("regulators", regulator),
-      customers: fields.list("customers", customer),
-      nodes: fields.list("nodes", actorNode))
+      customers: customers(fields.list("customers", population), "\(node.pointer)/customers"),
+      nodes: fields.list("nodes", actorNode), behaviours: fields.list("behaviours", behaviour))
     fields.finish()
     return topology
   }
@@ -51,9 +51,20 @@ struct TopologyReading {
       credit: fields.required("credit", .amount, else: 0),
       substrate: fields.take("substrate").flatMap(substrate) ?? Topology.Substrate(nodes: [], links: []),
       edges: fields.list("edges", edge),
-      contracts: fields.list("contracts", contract))
+      contracts: fields.list("contracts", contract), maintenance: fields.list("maintenance", maintenance))
     fields.finish()
     return networkOperator
+  }
+
+  private func maintenance(_ node: SourceNode) -> Topology.Maintenance? {
+    guard var fields = MappingReader(node, "an announcement of maintenance", log: log) else { return nil }
+    let maintenance = Topology.Maintenance(
+      at: fields.optional("at", .duration, default: .zero),
+      window: Topology.OffsetWindow(
+        from: fields.required("from", .duration, else: .zero), to: fields.required("to", .duration, else: .zero)),
+      cells: fields.requiredList("cells", of: .text))
+    fields.finish()
+    return maintenance
   }
 
   private func regulator(_ node: SourceNode) -> Topology.Regulator? {

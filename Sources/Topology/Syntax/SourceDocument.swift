@@ -97,6 +97,9 @@ final class ErrorLog {
   /// All elements around unreadable ones.
   private var aroundUnreadable: Set<String> = []
   private var relocated: [String: Position] = [:]
+  private var redirected: [String: String] = [:]
+  private var written: Set<String> = []
+  private var copies: Set<String> = []
 
   /// More than this and the file is not a topology at all.
   static let maximumEntries = 200
@@ -123,7 +126,8 @@ final class ErrorLog {
 
   /// Whether a check's finding about the element rests on something that could not be read: inside, at or around it.
   func isTainted(_ pointer: String) -> Bool {
-    unreadable.contains(pointer) || aroundUnreadable.contains(pointer)
+    let pointer = source(of: pointer)
+    return unreadable.contains(pointer) || aroundUnreadable.contains(pointer)
       || Self.prefixes(of: pointer).contains(where: unreadable.contains)
   }
 
@@ -141,8 +145,26 @@ final class ErrorLog {
   /// The element of the model stands elsewhere in the file than its pointer says.
   func relocate(_ pointer: String, to position: Position) { relocated[pointer] = position }
 
+  /// The element of the model is made from what the file has at another pointer.
+  func redirect(_ pointer: String, to source: String) {
+    redirected[pointer] = source
+    if !written.insert(source).inserted { copies.insert(pointer) }
+  }
+
+  /// Whether something else was made from the same part of the file before: what is wrong here is wrong there, too.
+  func isCopy(_ pointer: String) -> Bool { Self.prefixes(of: pointer).contains(where: copies.contains) }
+
+  /// The pointer of what the file has for an element of the model.
+  private func source(of pointer: String) -> String {
+    for prefix in [pointer] + Self.prefixes(of: pointer) {
+      if let source = redirected[prefix] { return source + pointer.dropFirst(prefix.count) }
+    }
+    return pointer
+  }
+
   /// Where a check's finding about an element of the model belongs in the file.
   func position(of pointer: String, in document: SourceDocument) -> Position {
+    let pointer = source(of: pointer)
     var prefix = Substring(pointer)
     while let slash = prefix.lastIndex(of: "/") {
       if let position = relocated[String(prefix)] { return position }

@@ -1,0 +1,51 @@
+import Messages
+
+extension Topology {
+  /// An actor that does not keep to the protocol: so that demands and disputes can be seen.
+  public struct Behaviour: Hashable, Sendable {
+    public var actor: ActorAddress
+    public var cheat: Cheat
+    /// Honest before this epoch of each activation.
+    public var fromEpoch: UInt64
+
+    public init(actor: ActorAddress, cheat: Cheat, fromEpoch: UInt64 = 0) {
+      self.actor = actor
+      self.cheat = cheat
+      self.fromEpoch = fromEpoch
+    }
+  }
+
+  /// What is done wrong. All of these are silences of an otherwise honest actor: what somebody does not say is never
+  /// held against it beyond the contract's consequence (sla.md).
+  public enum Cheat: String, Sendable, CaseIterable {
+    /// The customer's side keeps its receipts to itself, also when they are demanded.
+    case withholdReceipts
+    /// The edge takes the customer's receipts and keeps its own and the record, also when they are demanded.
+    case withholdRecord
+    /// The edge forwards nothing and says nothing of the activation, whatever its controller confirmed.
+    case noService
+    /// The enclave is never heard of after its registration.
+    case silentEnclave
+    /// The controller confirms nothing and rejects nothing.
+    case neverConfirm
+    /// The controller signs no agreement at the end.
+    case neverAgree
+
+    /// Whose behaviour it can be.
+    public var role: ActorAddress.Role {
+      switch self {
+      case .withholdReceipts, .silentEnclave: .enclave
+      case .withholdRecord, .noService: .edge
+      case .neverConfirm, .neverAgree: .controller
+      }
+    }
+
+    /// Whether honesty can end in the middle of an activation.
+    public var hasEpochs: Bool {
+      switch self {
+      case .withholdReceipts, .withholdRecord, .noService: true
+      case .silentEnclave, .neverConfirm, .neverAgree: false
+      }
+    }
+  }
+}
