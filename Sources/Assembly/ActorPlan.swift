@@ -215,7 +215,7 @@ extension Deployment {
   private func planned(_ activation: Topology.Activation) -> PlannedActivation? {
     guard let terms = terms(activation.contract) else { return nil }
     return PlannedActivation(
-      label: activation.name, terms: terms, at: activation.at, startWithin: activation.startWithin,
+      label: activation.name, offer: .contract(terms), at: activation.at, startWithin: activation.startWithin,
       epochs: activation.epochs, cell: activation.cell, peer: activation.peer, enclave: activation.enclave,
       up: Traffic(activation.up), down: Traffic(activation.down))
   }

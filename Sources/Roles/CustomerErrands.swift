@@ -194,7 +194,7 @@ extension CustomerCore {
     finish(errand, of: index)
   }
 
-  /// A statement stands in a block. Refused, it would be refused again: the ledger has had it already, or another state.
+  /// A statement stands in a block. Refused, it would be refused again: the ledger has had it, or is past it.
   mutating func errandDecided(_ index: Int, _ errand: Errand, _ result: TransactionResult, _ turn: inout Turn) {
     finish(errand, of: index)
     if result != .accepted, isReady {

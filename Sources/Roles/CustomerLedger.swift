@@ -173,8 +173,8 @@ extension CustomerCore {
   }
 }
 
-/// Interruptions that operators announced and that are not over, as the ledger keeps them: it takes no more than can bind
-/// one activation.
+/// Interruptions that operators announced and that are not over, as the ledger keeps them: it takes no more than can
+/// bind one activation.
 struct Announcements: Sendable {
   private var announced: [OrganisationID: [Maintenance]] = [:]
 
