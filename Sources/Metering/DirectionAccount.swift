@@ -32,7 +32,8 @@ struct DirectionAccount: Sendable {
   /// - Returns: nil when a receipt is missing.
   init?(_ direction: Direction, _ receipts: EpochReceipts, terms: ContractTerms) {
     let points = MeasurementPoint.path(direction, receipts.ends)
-    guard let sender = receipts.receipt(direction, points.sender), let entry = receipts.receipt(direction, points.entry),
+    guard let sender = receipts.receipt(direction, points.sender),
+      let entry = receipts.receipt(direction, points.entry),
       let exit = receipts.receipt(direction, points.exit),
       let receiver = receipts.receipt(direction, points.receiver)
     else { return nil }

@@ -69,7 +69,9 @@ struct ExchangeBook: Sendable {
   /// Adds receipts that another of this side signed. What does not belong is refused as a whole.
   /// - Returns: whether anything was new.
   mutating func collect(_ epoch: EpochNumber, _ receipts: ReceiptSet) throws(ExchangeRefusal) -> Bool {
-    guard let index = pending.firstIndex(where: { $0.epoch == epoch }), pending[index].isCollecting else { return false }
+    guard let index = pending.firstIndex(where: { $0.epoch == epoch }), pending[index].isCollecting else {
+      return false
+    }
     let order = side.points(parties.ends)
     var held: [(point: MeteredPoint, envelope: Envelope)] = []
     for envelope in pending[index].ownReceipts.receipts + receipts.receipts {

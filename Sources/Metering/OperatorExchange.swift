@@ -95,7 +95,9 @@ public struct OperatorExchange: Sendable {
       guard let theirs = try? request.commitment.decode(EpochCommitment.self) else { throw .wrongStatement }
       if let last = book.lastRecorded, theirs.epoch == last.epoch { return try retry(request.commitment, last) }
       guard theirs.epoch >= book.account.nextEpoch else { throw .alreadyRecorded }
-      guard let waiting = book.pending.first, waiting.epoch == theirs.epoch, !waiting.isCollecting else { throw .notYet }
+      guard let waiting = book.pending.first, waiting.epoch == theirs.epoch, !waiting.isCollecting else {
+        throw .notYet
+      }
       try book.check(commitment: request.commitment, epoch: theirs.epoch)
       guard let own = book.commit(), var journal = book.pending.first else { throw .notYet }
       if let held = journal.otherCommitment {

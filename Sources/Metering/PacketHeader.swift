@@ -98,7 +98,8 @@ public struct Packet: Sendable {
     guard let direction = Direction(rawValue: bytes[2]) else { throw .direction }
     header = PacketHeader(
       purpose: purpose, direction: direction, flow: UInt32(bytes.number(at: 4, 4)), epoch: bytes.number(at: 8, 4),
-      peer: PeerNumber(rawValue: UInt16(truncatingIfNeeded: bytes.number(at: 14, 2))), sequence: bytes.number(at: 16, 8), sent: Instant(nanoseconds: bytes.number(at: 24, 8)))
+      peer: PeerNumber(rawValue: UInt16(truncatingIfNeeded: bytes.number(at: 14, 2))),
+      sequence: bytes.number(at: 16, 8), sent: Instant(nanoseconds: bytes.number(at: 24, 8)))
     self.bytes = bytes
   }
 

@@ -63,8 +63,8 @@ struct ExchangeTests {
     let record = try #require(customer.lastRecord)
     #expect(record == networkOperator.lastRecord)
     #expect(customer.lastSigned == networkOperator.lastSigned)
-    #expect(record.epochCounters.met == 1)
-    #expect(record.amountDue == 100)
+    #expect(record.segments[0].epochCounters.met == 1)
+    #expect(record.segments[0].amountDue == 100)
     #expect(record.previous == .zero)
     try close(1, &customer, &networkOperator)
     for _ in 0..<3 { try step(&customer, &networkOperator) }
@@ -161,7 +161,7 @@ struct ExchangeTests {
     #expect(customer.lastRecord?.epoch == 5)
     #expect(customer.lastRecord == networkOperator.lastRecord)
     #expect(customer.lastSigned == networkOperator.lastSigned)
-    #expect(customer.lastRecord?.epochCounters.met == 6)
+    #expect(customer.lastRecord?.segments[0].epochCounters.met == 6)
   }
 
   // MARK: What is refused
@@ -249,7 +249,7 @@ struct ExchangeTests {
     guard case .submit(let honest)? = customer.ask else { throw Samples.Missing() }
     let record: JointRecord = try honest.record.decode()
     var cheaper = record
-    cheaper.amountDue = 0
+    cheaper.segments[0].amountDue = 0
     let key = try Samples.key(1)
     for (payload, signer, expected) in [
       (cheaper, key, ExchangeRefusal.recordDiffers), (record, stranger, .wrongSigner),
@@ -274,7 +274,7 @@ struct ExchangeTests {
     guard case .reveal(let reveal)? = customer.ask else { throw Samples.Missing() }
     let honest = try networkOperator.answer(reveal).reply
     var record: JointRecord = try honest.record.decode()
-    record.amountDue += 1
+    record.segments[0].amountDue += 1
     var forged = honest
     forged.record = Envelope(signing: record, with: try Samples.key(2), network: Samples.network)
     #expect(throws: ExchangeRefusal.recordDiffers) { try customer.take(forged) }

@@ -26,21 +26,26 @@ struct MeteringVectorTests {
     let headers: [(String, PacketHeader, [UInt8])] = [
       (
         "the first packet up, empty",
-        PacketHeader(direction: .up, flow: 1, epoch: 0, sequence: 0, sent: Samples.start), []
+        PacketHeader(direction: .up, flow: 1, epoch: 0, peer: Samples.peer, sequence: 0, sent: Samples.start), []
       ),
       (
-        "a probe", PacketHeader(purpose: .probe, direction: .up, flow: 7, epoch: 3, sequence: 600, sent: Samples.start),
+        "a probe",
+        PacketHeader(
+          purpose: .probe, direction: .up, flow: 7, epoch: 3, peer: PeerNumber(rawValue: 258), sequence: 600,
+          sent: Samples.start),
         [UInt8](repeating: 0, count: EchoPayload.byteCount)
       ),
       (
         "its echo",
-        PacketHeader(purpose: .echo, direction: .down, flow: 7, epoch: 3, sequence: 42, sent: Samples.start),
+        PacketHeader(
+          purpose: .echo, direction: .down, flow: 7, epoch: 3, peer: PeerNumber(rawValue: 258), sequence: 42,
+          sent: Samples.start),
         EchoPayload(sequence: 600, sent: Samples.start, held: .microseconds(17)).bytes
       ),
       (
         "the greatest numbers",
         PacketHeader(
-          direction: .down, flow: .max, epoch: UInt64(UInt32.max), sequence: .max,
+          direction: .down, flow: .max, epoch: UInt64(UInt32.max), peer: .stranger, sequence: .max,
           sent: Instant(nanoseconds: UInt64(Int64.max))), [0xFF]
       ),
     ]
@@ -48,7 +53,7 @@ struct MeteringVectorTests {
       "packets",
       about: """
         Packets of the data plane: 32 bytes of header (version 1, purpose, direction, 0, flow, epoch, whole length, \
-        0, sequence, sent; big-endian), payload, and 8 bytes SipHash-2-4 under `key` over all before it, read as a \
+        peer, sequence, sent; big-endian), payload, and 8 bytes SipHash-2-4 under `key` over all before it, read as a \
         little-endian number and written big-endian.
         """,
       headers.map { name, header, payload in
@@ -69,8 +74,12 @@ struct MeteringVectorTests {
       Samples.rule(.lossRatio, reference: 10_000_000), Samples.rule(.oneWayDelay, .p99, reference: 10_000_000),
     ])
     let parties = AccountParties(
-      activation: Samples.activation, terms: terms, bookedEpochs: 10, enclaves: [enclave.publicKey],
-      edge: edge.publicKey)
+      activation: Samples.activation, terms: terms,
+      order: ActivationOrder(
+        contract: terms.id, epochs: 10, earliestStart: Samples.start, latestStart: Samples.start, cell: "cell",
+        peer: "peer", enclaves: [enclave.publicKey]),
+      confirmation: SliceConfirmation(
+        activation: Samples.activation, planHash: .zero, startAt: Samples.start, edge: edge.publicKey))
     let story = EpochStory(sent: 10, lostOnAccess: 1)
     let (ours, theirs) = (try story.receipts(.customer, terms), try story.receipts(.networkOperator, terms))
     var customer = CustomerExchange(parties: parties, key: enclave, network: network)

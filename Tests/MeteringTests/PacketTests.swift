@@ -5,7 +5,8 @@ import Testing
 
 struct PacketTests {
   let header = PacketHeader(
-    purpose: .probe, direction: .down, flow: 0xA1B2_C3D4, epoch: 77, sequence: 0x0102_0304_0506_0708,
+    purpose: .probe, direction: .down, flow: 0xA1B2_C3D4, epoch: 77, peer: PeerNumber(rawValue: 0x0506),
+    sequence: 0x0102_0304_0506_0708,
     sent: Instant(nanoseconds: 1_700_000_000_123_456_789))
 
   private func key() throws -> PacketTag.Key { try #require(PacketTag.Key([UInt8](0..<16))) }
@@ -35,7 +36,7 @@ struct PacketTests {
     #expect(throws: Packet.Defect.length) { try Packet(good + [0]) }
     #expect(throws: Packet.Defect.length) { try Packet([]) }
     for (index, value, defect) in [
-      (0, UInt8(2), Packet.Defect.version), (1, 3, .purpose), (2, 0, .direction), (3, 1, .reserved), (14, 1, .reserved),
+      (0, UInt8(2), Packet.Defect.version), (1, 3, .purpose), (2, 0, .direction), (3, 1, .reserved),
     ] {
       var bad = good
       bad[index] = value

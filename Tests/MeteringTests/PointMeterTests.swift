@@ -17,7 +17,8 @@ struct PointMeterTests {
   }
 
   private func header(_ sequence: UInt64, epoch: EpochNumber = 0, after: Span) -> PacketHeader {
-    PacketHeader(direction: .up, flow: 1, epoch: epoch, sequence: sequence, sent: clock.startAt + after)
+    PacketHeader(
+      direction: .up, flow: 1, epoch: epoch, peer: Samples.peer, sequence: sequence, sent: clock.startAt + after)
   }
 
   private mutating func receive(
@@ -30,12 +31,12 @@ struct PointMeterTests {
   @Test func rule1SendersNeverStampBackwards() throws {
     var stamper = PacketStamper(flow: 1, direction: .up, clock: clock, nextSequence: 7)
     let headers = [.milliseconds(900), .milliseconds(1100), .milliseconds(950), .milliseconds(1200)].compactMap {
-      (after: Span) in stamper.stamp(at: clock.startAt + after)
+      (after: Span) in stamper.stamp(peer: Samples.peer, at: clock.startAt + after)
     }
     #expect(headers.map(\.epoch) == [0, 1, 1, 1])
     #expect(headers.map(\.sequence) == [7, 8, 9, 10])
-    #expect(stamper.stamp(at: clock.end) == nil)
-    #expect(stamper.stamp(at: clock.startAt - .milliseconds(1)) == nil)
+    #expect(stamper.stamp(peer: Samples.peer, at: clock.end) == nil)
+    #expect(stamper.stamp(peer: Samples.peer, at: clock.startAt - .milliseconds(1)) == nil)
   }
 
   @Test mutating func rule1AViolationIsDroppedAndCounted() {

@@ -7,6 +7,7 @@ enum Samples {
   static let network = Digest(hashing: [1])
   static let start = Instant(nanoseconds: 1_700_000_000_000_000_000)
   static let activation = ActivationID(Digest(hashing: [2]))
+  static let peer = PeerNumber(rawValue: 0)
 
   static func key(_ number: UInt8) throws -> SigningKey {
     try SigningKey(seed: [UInt8](repeating: number, count: 32), scheme: .simulated)
@@ -39,8 +40,8 @@ enum Samples {
         delaySpread: .milliseconds(50), clockErrorBound: .milliseconds(1), histogram: .standard, gated: gated,
         minimumAttestationLevel: .software, allowedMeasurements: [.zero]),
       deadlines: DeadlineTerms(
-        confirmWithin: .seconds(10), startLead: .seconds(1), settlementWindow: .seconds(10), settleWithin: .seconds(60))
-    )
+        confirmWithin: .seconds(10), startLead: .seconds(1), settlementWindow: .seconds(10), settleWithin: .seconds(60),
+        answerWithin: .seconds(5), demandWithin: .seconds(20)))
   }
 
   static func clock(_ terms: ContractTerms, epochs: UInt64 = 10) throws -> EpochClock {
@@ -48,10 +49,43 @@ enum Samples {
     return clock
   }
 
-  static func parties(_ terms: ContractTerms, epochs: UInt64 = 10) throws -> AccountParties {
-    AccountParties(
-      activation: activation, terms: terms, bookedEpochs: epochs, enclaves: [try key(1).publicKey],
-      edge: try key(2).publicKey)
+  /// Keys by who signs: the near enclave, the anchor edge, the far enclave, its edge, and one to hand over to.
+  static let (nearEnclave, anchorEdge, farEnclave, farEdge, newEdge): (UInt8, UInt8, UInt8, UInt8, UInt8) =
+    (1, 2, 3, 4, 5)
+
+  static func parties(
+    _ terms: ContractTerms, epochs: UInt64 = 10, ends: [FlowEnd] = [.near], maintenance: [TimeWindow] = []
+  ) throws -> AccountParties {
+    let isTwoEnded = ends.contains(.far)
+    return AccountParties(
+      activation: activation, terms: terms,
+      order: ActivationOrder(
+        contract: terms.id, epochs: epochs, earliestStart: start, latestStart: start, cell: "cell", peer: "peer",
+        enclaves: try (isTwoEnded ? [nearEnclave, farEnclave] : [nearEnclave]).map { try key($0).publicKey },
+        peerCell: isTwoEnded ? "far cell" : nil),
+      confirmation: SliceConfirmation(
+        activation: activation, planHash: .zero, startAt: start, edge: try key(anchorEdge).publicKey,
+        peerEdge: isTwoEnded ? try key(farEdge).publicKey : nil),
+      maintenance: maintenance)
+  }
+
+  /// The near end goes to ``newEdge``.
+  static func handover(from: EpochNumber, end: FlowEnd = .near) throws -> BookingUpdate {
+    .handover(
+      SliceHandover(
+        activation: activation, end: end, from: from, cell: "next cell", edge: try key(newEdge).publicKey, plan: .zero),
+      edge: ActorAddress(.edge, "new"), port: nil)
+  }
+
+  static func segment(_ terms: ContractTerms, index: UInt64 = 1, from: EpochNumber, epochs: UInt64) -> BookingUpdate {
+    .segment(
+      SegmentOrder(activation: activation, index: index, contract: terms.id, epochs: epochs, plan: .zero), terms,
+      from: from)
+  }
+
+  /// An update that must fit.
+  static func apply(_ update: BookingUpdate, to parties: inout AccountParties) throws {
+    guard parties.apply(update) else { throw Missing() }
   }
 
   struct Missing: Error {}
@@ -60,10 +94,14 @@ enum Samples {
 /// What happened in one epoch, told packet by packet, as both sides' receipts.
 struct EpochStory {
   var epoch: EpochNumber = 0
+  var ends: [FlowEnd] = [.near]
   /// Per direction.
   var sent: UInt64 = 200
+  /// On the access segment; between two customers the sender's.
   var lostOnAccess: UInt64 = 0
   var lostInCore: UInt64 = 0
+  /// Between two customers, on the receiver's access segment.
+  var lostOnFarAccess: UInt64 = 0
   var delay = Span.milliseconds(5)
   var probes: UInt64 = 4
   var packetBytes = 500
@@ -71,60 +109,105 @@ struct EpochStory {
   var operatorCondition = EpochCondition.whole
   var customerClock = ClockQuality(source: .ntp, synchronised: true, errorBound: .microseconds(100))
   var operatorClock = ClockQuality(source: .ptp, synchronised: true, errorBound: .microseconds(10))
+  /// The cell that the enclaves name, if another than their edges.
+  var customerCell: String?
   /// Sequence numbers go on from epoch to epoch.
   var firstSequence: UInt64 { epoch * 10_000 }
 
+  /// The points of a direction, and what is lost before each but the first.
+  private func path(_ direction: Direction) -> [(point: MeasurementPoint, lost: UInt64)] {
+    if ends.contains(.far) {
+      return [
+        (.enclaveTransmit, 0), (.edgeIngress, lostOnAccess), (.edgeEgress, lostInCore),
+        (.enclaveReceive, lostOnFarAccess),
+      ]
+    }
+    return direction == .up
+      ? [(.enclaveTransmit, 0), (.edgeIngress, lostOnAccess), (.endpointReceive, lostInCore)]
+      : [(.endpointTransmit, 0), (.edgeEgress, lostInCore), (.enclaveReceive, lostOnAccess)]
+  }
+
   /// Runs the packets through real meters. Losses come first; deliveries are spread over the epoch.
   func tallies(_ terms: ContractTerms) throws -> [MeteredPoint: Tally] {
-    let clock = try Samples.clock(terms)
+    let clock = try Samples.clock(terms, epochs: max(10, epoch + 1))
     var tallies: [MeteredPoint: Tally] = [:]
     for direction in Direction.allCases {
-      let points =
-        direction == .up
-        ? [MeasurementPoint.enclaveTransmit, .edgeIngress, .endpointReceive]
-        : [.endpointTransmit, .edgeEgress, .enclaveReceive]
-      var meters = points.map {
-        PointMeter(point: MeteredPoint(direction, $0), terms: terms, clock: clock, firstOpen: epoch)
+      let path = path(direction)
+      var meters = path.map {
+        PointMeter(point: MeteredPoint(direction, $0.point), terms: terms, clock: clock, firstOpen: epoch)
       }
       let spacing = terms.metering.epoch.nanoseconds / Int64(max(1, sent))
       for index in 0..<sent {
         let header = PacketHeader(
-          direction: direction, flow: 1, epoch: epoch, sequence: firstSequence + index,
+          direction: direction, flow: 1, epoch: epoch, peer: Samples.peer, sequence: firstSequence + index,
           sent: clock.start(of: epoch) + Span(nanoseconds: spacing * Int64(index)))
         meters[0].sent(header, bytes: packetBytes)
-        let isLostFirst = index < (direction == .up ? lostOnAccess : lostInCore)
-        if isLostFirst { continue }
-        _ = meters[1].received(header, bytes: packetBytes, at: header.sent + .milliseconds(1))
-        meters[1].passedOn(header, bytes: packetBytes)
-        if index < lostOnAccess + lostInCore { continue }
-        _ = meters[2].received(header, bytes: packetBytes, at: header.sent + delay)
+        var lostSoFar: UInt64 = 0
+        for (hop, step) in path.enumerated().dropFirst() {
+          lostSoFar += step.lost
+          if index < lostSoFar { break }
+          let isLast = hop == path.count - 1
+          let delay = isLast ? delay : .milliseconds(Int64(hop))
+          _ = meters[hop].received(header, bytes: packetBytes, at: header.sent + delay)
+          if !isLast { meters[hop].passedOn(header, bytes: packetBytes) }
+        }
       }
       if direction == .down {
         for _ in 0..<probes {
-          meters[2].probed(epoch: epoch)
-          meters[2].echoed(probeEpoch: epoch, roundTrip: delay * 2)
+          meters[path.count - 1].probed(epoch: epoch)
+          meters[path.count - 1].echoed(probeEpoch: epoch, roundTrip: delay * 2)
         }
       }
-      for (point, index) in zip(points, meters.indices) {
-        tallies[MeteredPoint(direction, point)] = meters[index].close(epoch)
+      for (step, index) in zip(path, meters.indices) {
+        tallies[MeteredPoint(direction, step.point)] = meters[index].close(epoch)
       }
     }
     return tallies
   }
 
+  /// - Parameter points: of that side; nil for all.
   func receipts(
-    _ side: AccountingSide, _ terms: ContractTerms, previous: (MeteredPoint) -> Digest = { _ in .zero }
+    _ side: AccountingSide, _ terms: ContractTerms, points: [MeteredPoint]? = nil,
+    previous: (MeteredPoint) -> Digest = { _ in .zero }
   ) throws -> [SLAReceipt] {
     let tallies = try tallies(terms)
-    let heading = ReceiptHeading(
-      activation: Samples.activation, flow: 1, cell: "cell",
-      clock: side == .customer ? customerClock : operatorClock, attestation: .zero)
-    return try side.points.map { point in
+    return try (points ?? side.points(ends)).filter { $0.point.side == side }.map { point in
       guard let tally = tallies[point] else { throw Samples.Missing() }
+      let heading = ReceiptHeading(
+        activation: Samples.activation, flow: 1, cell: side == .customer ? customerCell ?? "cell" : "cell",
+        clock: side == .customer ? customerClock : operatorClock, attestation: .zero)
       return tally.receipt(
         heading, point: point, epoch: epoch, condition: side == .customer ? customerCondition : operatorCondition,
         previous: previous(point), terminal: false)
     }
+  }
+
+  /// Both sides' sets, each receipt signed by whoever stands there and following `chain`.
+  func sets(
+    _ parties: AccountParties, after chain: inout [MeteredPoint: Digest], without: [UInt8] = []
+  ) throws -> (customer: ReceiptSet, networkOperator: ReceiptSet) {
+    var sets: [AccountingSide: ReceiptSet] = [:]
+    let signers: [SigningKey] = try [
+      Samples.nearEnclave, Samples.anchorEdge, Samples.farEnclave, Samples.farEdge, Samples.newEdge,
+    ].map { try Samples.key($0) }
+    let silent = try without.map { try Samples.key($0).publicKey }
+    for side in AccountingSide.allCases {
+      var envelopes: [Envelope] = []
+      for point in side.points(parties.ends) {
+        let signer = parties.signer(of: point, in: epoch)
+        if epoch > 0, signer != parties.signer(of: point, in: epoch - 1) { chain[point] = nil }
+        let held = chain
+        let terms = parties.terms(of: epoch)
+        let receipt = try receipts(side, terms, points: [point]) { held[$0] ?? .zero }[0]
+        chain[point] = receipt.digest
+        guard let key = signers.first(where: { $0.publicKey == signer }) else { throw Samples.Missing() }
+        if silent.contains(key.publicKey) { continue }
+        envelopes.append(Envelope(signing: receipt, with: key, network: Samples.network))
+      }
+      sets[side] = ReceiptSet(envelopes)
+    }
+    guard let customer = sets[.customer], let networkOperator = sets[.networkOperator] else { throw Samples.Missing() }
+    return (customer, networkOperator)
   }
 
   func assess(_ terms: ContractTerms) throws -> EpochAssessment {
@@ -134,7 +217,8 @@ struct EpochStory {
 
   func assess(_ terms: ContractTerms, _ windows: inout RuleWindows) throws -> EpochAssessment {
     let receipts = EpochReceipts(
-      epoch: epoch, customer: try receipts(.customer, terms), networkOperator: try receipts(.networkOperator, terms))
+      epoch: epoch, ends: ends, customer: try receipts(.customer, terms),
+      networkOperator: try receipts(.networkOperator, terms))
     return Metering.assess(receipts, terms: terms, windows: &windows)
   }
 }

@@ -1,0 +1,133 @@
+import Messages
+import Metering
+import Signing
+import Testing
+
+/// A flow between two customers over two edges: which segment lost a packet, and who answers for it.
+struct SegmentTests {
+  let loss = Samples.rule(.lossRatio, reference: 10_000_000)  // 1 %
+
+  private func verdicts(_ rules: [Rule], _ change: (inout EpochStory) -> Void) throws -> [Verdict?] {
+    var story = EpochStory(ends: [.near, .far])
+    change(&story)
+    return try story.assess(Samples.terms(rules)).verdicts
+  }
+
+  @Test func aCleanEpochMeetsEveryKindOfRuleInBothDirections() throws {
+    let rules = Direction.allCases.flatMap { direction in
+      [
+        Samples.rule(.lossRatio, .value, direction, reference: 0),
+        Samples.rule(.oneWayDelay, .maximum, direction, reference: 6_000_000),
+        Samples.rule(.roundTrip, .p50, direction, reference: 11_000_000),
+        Samples.rule(.delayVariation, .p95, direction, reference: 1000),
+        Samples.rule(.throughput, .value, direction, .atLeast, reference: 1_000_000_000),
+        Samples.rule(.availability, .value, direction, .atLeast, reference: 1_000_000_000),
+        Samples.rule(.survivalTime, .value, direction, reference: 0),
+      ]
+    }
+    #expect(try verdicts(rules) { _ in } == rules.map { _ in .met })
+  }
+
+  @Test func theOperatorsCoreIsUnambiguousAndBothAccessSegmentsAreNot() throws {
+    for direction in Direction.allCases {
+      let rule = Samples.rule(.lossRatio, .value, direction, reference: 10_000_000)
+      #expect(try verdicts([rule]) { $0.lostInCore = 2 } == [.met])
+      #expect(try verdicts([rule]) { $0.lostInCore = 3 } == [.violated])
+      #expect(try verdicts([rule]) { $0.lostOnAccess = 3 } == [.contested])
+      #expect(try verdicts([rule]) { $0.lostOnFarAccess = 3 } == [.contested])
+      #expect(
+        try verdicts([rule]) {
+          $0.lostOnAccess = 40
+          $0.lostInCore = 10
+          $0.lostOnFarAccess = 40
+        } == [.violated])
+    }
+  }
+
+  @Test func everyMetricThatLossTouchesIsAttributedTheSameWay() throws {
+    let rules = [
+      Samples.rule(.oneWayDelay, .p95, reference: 50_000_000),
+      Samples.rule(.throughput, .value, .up, .atLeast, reference: 950_000_000),
+      Samples.rule(.availability, .value, .up, .atLeast, reference: 950_000_000),
+      Samples.rule(.survivalTime, reference: 50_000_000),
+    ]
+    // The first 40 of 200 packets: a fifth of the epoch.
+    #expect(try verdicts(rules) { $0.lostInCore = 40 } == rules.map { _ in .violated })
+    #expect(try verdicts(rules) { $0.lostOnAccess = 40 } == rules.map { _ in .contested })
+    #expect(try verdicts(rules) { $0.lostOnFarAccess = 40 } == rules.map { _ in .contested })
+  }
+
+  /// "A disagreement on the serving cell touches access segments only" (epoch rule 6).
+  @Test func aDisputedCellMakesAccessInconclusiveAndLiftsNoViolation() throws {
+    for lose in [\EpochStory.lostOnAccess, \.lostOnFarAccess] {
+      #expect(
+        try verdicts([loss]) {
+          $0[keyPath: lose] = 3
+          $0.customerCell = "elsewhere"
+        } == [.inconclusive])
+    }
+    #expect(
+      try verdicts([loss]) {
+        $0.lostInCore = 3
+        $0.lostOnAccess = 3
+        $0.customerCell = "elsewhere"
+      } == [.violated])
+    #expect(try verdicts([loss]) { $0.customerCell = "elsewhere" } == [.met], "nothing depends on the segment")
+  }
+
+  @Test func eachSideBearsEveryoneItBrings() throws {
+    let terms = try Samples.terms([loss])
+    let parties = try Samples.parties(terms, ends: [.near, .far])
+    for (silent, outcome) in [
+      (Samples.farEnclave, \EpochCounters.met), (Samples.nearEnclave, \.met), (Samples.farEdge, \.violated),
+      (Samples.anchorEdge, \.violated),
+    ] {
+      var chain: [MeteredPoint: Digest] = [:]
+      let sets = try EpochStory(ends: [.near, .far]).sets(parties, after: &chain, without: [silent])
+      let record = try #require(
+        try JointAccount(parties: parties).appending(
+          epoch: 0, customer: sets.customer, networkOperator: sets.networkOperator
+        ).last)
+      #expect(record.missing == [try Samples.key(silent).publicKey])
+      #expect(record.segments[0].epochCounters[keyPath: outcome] == 1)
+    }
+  }
+
+  @Test func aPointsReceiptCountsOnlyByWhoStandsThere() throws {
+    let terms = try Samples.terms([loss])
+    let parties = try Samples.parties(terms, ends: [.near, .far])
+    var chain: [MeteredPoint: Digest] = [:]
+    let sets = try EpochStory(ends: [.near, .far]).sets(parties, after: &chain)
+    // The near enclave speaks for the far one.
+    let stolen: SLAReceipt = try sets.customer.receipts[2].decode()
+    var forged = sets.customer
+    forged.receipts[2] = Envelope(
+      signing: stolen, with: try Samples.key(Samples.nearEnclave), network: Samples.network)
+    #expect(throws: AccountError.customerReceipts(.wrongSigner)) {
+      try JointAccount(parties: parties).appending(
+        epoch: 0, customer: forged, networkOperator: sets.networkOperator)
+    }
+  }
+
+  @Test func aGateShutAtEitherEdgeShutsTheFlow() throws {
+    let terms = try Samples.terms([loss])
+    for (near, expected) in [(EpochCondition.gated, nil), (.whole, Verdict.contested)] as [(EpochCondition, Verdict?)] {
+      var story = EpochStory(epoch: 4, ends: [.near, .far])
+      story.lostInCore = 200
+      var customer = try story.receipts(.customer, terms)
+      var networkOperator = try story.receipts(.networkOperator, terms)
+      for index in customer.indices.prefix(2) { customer[index].condition = near }
+      // Only the near edge holds records and shuts its gate: what comes from the far one ends there.
+      for index in networkOperator.indices.prefix(2) { networkOperator[index].condition = .gated }
+      networkOperator[1].counts.droppedByPolicy = 200
+      for direction in Direction.allCases {
+        let index = try #require(networkOperator.firstIndex { $0.direction == direction && $0.point == .edgeIngress })
+        if index == 0 { networkOperator[index].counts.packetsSent = 0 }
+      }
+      var windows = RuleWindows(terms: terms)
+      let receipts = EpochReceipts(
+        epoch: 4, ends: [.near, .far], customer: customer, networkOperator: networkOperator)
+      #expect(Metering.assess(receipts, terms: terms, windows: &windows).outcome == expected)
+    }
+  }
+}
