@@ -5,7 +5,7 @@ import Slicing
 
 @testable import Signing
 
-/// The ledger of one operator, one regulator and one customer, and its final blocks, made by executing transactions.
+/// The ledger of four operators and two customers, and its final blocks, made by executing transactions.
 /// Signatures are the simulator's and certificates are empty: what reaches a core was verified before.
 struct Chain {
   static func key(_ name: String) -> SigningKey {
@@ -42,17 +42,20 @@ struct Chain {
         keys: [
           Enrolment(key: key("\(name) controller").publicKey, role: .controller),
           Enrolment(key: key("\(name) edge").publicKey, role: .edge),
+          Enrolment(key: key("\(name) other edge").publicKey, role: .edge),
         ])
     }
-    let hospital = Organisation(
-      id: organisation("hospital"), name: "hospital", kind: .customer, credit: 1_000_000,
-      keys: [Enrolment(key: key("hospital treasury").publicKey, role: .treasury)])
+    let customers = ["hospital", "clinic"].map { name in
+      Organisation(
+        id: organisation(name), name: name, kind: .customer, credit: 1_000_000,
+        keys: [Enrolment(key: key("\(name) treasury").publicKey, role: .treasury)])
+    }
     return Genesis(
       salt: [UInt8](repeating: 7, count: Genesis.saltBytes), scheme: .simulated, time: start, parameters: .standard,
       members: operators.map {
         Member(name: $0, key: key("\($0) validator").publicKey, organisation: organisation($0), leads: true)
       },
-      organisations: organisations + [hospital], platformKeys: [key("platform").publicKey])
+      organisations: organisations + customers, platformKeys: [key("platform").publicKey])
   }
 
   /// Executes the transactions in one block and makes it final.
@@ -100,7 +103,8 @@ struct Chain {
         window: 1, minimumSamples: 0, penalty: 3)
     ],
     context: ContextTerms(
-      serviceTimes: [], serviceArea: ["cell-1"], allowedPeers: ["robot"], minimumEpochs: 2, maximumEpochs: 100),
+      serviceTimes: [], serviceArea: ["cell-1", "cell-2"], allowedPeers: ["robot", "clinic"], minimumEpochs: 2,
+      maximumEpochs: 100),
     money: MoneyTerms(
       pricePerEpoch: 10, reservationFee: 7, terminationPenalty: 40, inconclusiveShare: 500_000,
       contestedShare: 250_000, penaltyCap: nil),
@@ -109,16 +113,18 @@ struct Chain {
       delaySpread: .milliseconds(50), clockErrorBound: .milliseconds(5), histogram: .standard, gated: true,
       minimumAttestationLevel: .software, allowedMeasurements: [measurement]),
     deadlines: DeadlineTerms(
-      confirmWithin: .seconds(60), startLead: .seconds(1), settlementWindow: .seconds(20), settleWithin: .seconds(60)))
+      confirmWithin: .seconds(60), startLead: .seconds(1), settlementWindow: .seconds(20), settleWithin: .seconds(60),
+      answerWithin: .seconds(10), demandWithin: .seconds(30)))
 
   static let epochs: UInt64 = 4
   static let enclaveKey = key("hospital enclave").publicKey
   static let edgeKey = key("alpha edge").publicKey
+  static let otherEdgeKey = key("alpha other edge").publicKey
 
-  func evidence(nonce: Digest) -> Envelope {
+  func evidence(nonce: Digest, of customer: String = "hospital") -> Envelope {
     Envelope(
       signing: AttestationEvidence(
-        nonce: nonce, measurement: Self.measurement, receiptKey: Self.enclaveKey,
+        nonce: nonce, measurement: Self.measurement, receiptKey: Self.key("\(customer) enclave").publicKey,
         platform: Self.key("platform").publicKey, bootCount: 1, level: .software),
       with: Self.key("platform"), network: genesis.networkID)
   }
@@ -129,6 +135,7 @@ struct Chain {
     let transactions = [
       sign(.deployContract(Self.terms), by: "alpha controller"),
       sign(.registerEnclave(evidence(nonce: tip)), by: "hospital treasury"),
+      sign(.registerEnclave(evidence(nonce: tip, of: "clinic")), by: "clinic treasury"),
     ]
     try append(transactions)
   }
@@ -164,8 +171,10 @@ struct Chain {
     rule.met = met
     let record = JointRecord(
       activation: id, epoch: met - 1, customerReceipts: .zero, operatorReceipts: .zero, verdicts: [.met],
-      ruleCounters: [rule], epochCounters: epochs, amountDue: try Self.terms.amountDue(epochs), penaltiesDue: 0,
-      previous: .zero)
+      segments: [
+        SegmentAccount(
+          ruleCounters: [rule], epochCounters: epochs, amountDue: try Self.terms.amountDue(epochs), penaltiesDue: 0)
+      ], missing: [], account: .zero, previous: .zero)
     return SignedRecord(
       byEnclave: Envelope(signing: record, with: Self.key("hospital enclave"), network: genesis.networkID),
       byEdge: Envelope(signing: record, with: Self.key("alpha edge"), network: genesis.networkID))

@@ -17,7 +17,7 @@ struct CustomerStory {
   init(isAttested: Bool = true) throws {
     let chain = try Chain()
     let plan = PlannedActivation(
-      label: "operation", terms: Chain.terms, at: .zero, startWithin: .seconds(60), epochs: Chain.epochs,
+      label: "operation", offer: .contract(Chain.terms), at: .zero, startWithin: .seconds(60), epochs: Chain.epochs,
       cell: "cell-1", peer: "robot", enclave: "console", up: .silent, down: .silent)
     let configuration = CustomerCore.Configuration(
       name: "hospital", genesis: chain.genesis, treasuryKey: Chain.key("hospital treasury"),
@@ -207,7 +207,7 @@ struct CustomerStory {
     let lower = story.chain.sign(.settleByRecord(id, try story.chain.record(id, met: 2)), by: "alpha controller")
     try story.block([lower])
     story.driver.wait(.seconds(1))
-    story.driver.answer(.success(try story.status(id, met: 4))) { $0.message.isEnclaveStatusQuestion }
+    while story.driver.answer(.success(try story.status(id, met: 4)), { $0.message.isEnclaveStatusQuestion }) {}
     let sent = story.driver.takeSubmissions().map(\.transaction)
     try story.block(sent)
     #expect(sent.map { story.chain.results[$0.id] } == [.accepted])
