@@ -112,8 +112,7 @@ import Testing
     let endsAt = try #require(world.state.activation(id)?.reservation?.endsAt)
     try world.advance(to: endsAt - .seconds(1))
     let action = world.extend(world.segmentOrder(id, contract))
-    var inTime = world
-    #expect(try inTime.block([inTime.sign(action, by: "hospital treasury")], after: .milliseconds(1)) == [.deadlinePassed])
+    #expect(try world.send(action, by: "hospital treasury", after: .milliseconds(1)) == .deadlinePassed)
     let renegotiation = world.renegotiate(world.segmentOrder(id, try world.deployDearer()))
     #expect(try world.send(renegotiation, by: "hospital treasury", after: .milliseconds(1)) == .failedPrecondition)
     #expect(world.state.activation(id)?.segments.count == 1)

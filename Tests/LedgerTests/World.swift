@@ -298,9 +298,16 @@ struct World {
   }
 
   /// Another offer of the operator's, twice as dear.
-  mutating func deployDearer(number: UInt64 = 2, change: (inout ContractTerms) -> Void = { _ in }) throws -> ContractID {
-    var terms = Self.terms(number: number)
+  static func dearerTerms(number: UInt64 = 2) -> ContractTerms {
+    var terms = terms(number: number)
     terms.money.pricePerEpoch = 20
+    return terms
+  }
+
+  mutating func deployDearer(
+    number: UInt64 = 2, change: (inout ContractTerms) -> Void = { _ in }
+  ) throws -> ContractID {
+    var terms = Self.dearerTerms(number: number)
     change(&terms)
     #expect(try send(.deployContract(terms), by: "operator-0 controller", after: .milliseconds(1)) == .accepted)
     return terms.id
