@@ -18,6 +18,10 @@ public struct Turn: Sendable {
 
   public mutating func transmit(_ datagram: Datagram) { leaving.append(datagram) }
 
+  public mutating func refuse(_ token: ReplyToken, _ code: RemoteError.Code, _ text: String) {
+    later.append(.refuse(token, RemoteError(code, text)))
+  }
+
   public mutating func note(_ text: String, _ severity: Observation.Severity = .information) {
     later.append(.observe(.note(severity, text)))
   }

@@ -12,23 +12,26 @@ extension EdgeCore {
     guard let opening = try? signed.payload(), let slot = slots[opening.activation], var service = services[slot],
       let signer = signed.envelope.signer
     else {
-      return turn.add(.refuse(token, RemoteError(.notFound, "no service is ordered for this activation")))
+      return turn.refuse(token, .notFound, "no service is ordered for this activation")
     }
-    guard service.parties.enclaves.contains(signer), service.flow.map({ $0.enclave == asker }) ?? true else {
+    guard let index = service.ends.firstIndex(where: { service.order.order.enclave(at: $0.end) == signer }),
+      service.ends[index].flow.map({ $0.enclave == asker }) ?? true
+    else {
       turn.count("edge.flows.refused")
-      return turn.add(.refuse(token, RemoteError(.permissionDenied, "not an enclave of this activation")))
+      return turn.refuse(token, .permissionDenied, "not an enclave that is served here")
     }
-    if service.flow?.opening != opening {
-      guard service.openFlow(opening, by: asker, configuration) else {
-        return turn.add(.refuse(token, RemoteError(.invalidArgument, "a key that nothing can be agreed on with")))
+    if service.ends[index].flow?.opening != opening {
+      guard service.openFlow(opening, by: asker, at: index, configuration) else {
+        return turn.refuse(token, .invalidArgument, "a key that nothing can be agreed on with")
       }
-      turn.add(.persist(.put(stream: Stream.flows, key: slot, bytes: FlowRecord(asker, signed).encoded)))
-      reserveSequences(&service, &turn)
+      let key = Stream.key(slot: slot, end: service.ends[index].end)
+      turn.add(.persist(.put(stream: Stream.flows, key: key, bytes: FlowRecord(asker, signed).encoded)))
       services[slot] = service
+      reserveNumbers(slot, &turn)
       startTraffic(slot, &turn)
     }
     let opened = FlowOpened(
-      activation: opening.activation, flow: UInt32(slot), agreementKey: configuration.agreementKey.publicKey,
+      activation: opening.activation, flow: service.flow, agreementKey: configuration.agreementKey.publicKey,
       address: configuration.networkPort)
     turn.add(
       .reply(
@@ -36,107 +39,63 @@ extension EdgeCore {
   }
 
   mutating func exchange(_ token: ReplyToken, _ message: Message, _ turn: inout Turn) {
-    guard let activation = message.exchangedActivation, let slot = slots[activation], var service = services[slot]
+    guard let activation = message.exchangedActivation, let slot = slots[activation], var service = services[slot],
+      var anchor = service.anchor
     else {
-      return turn.add(.refuse(token, RemoteError(.notFound, "no service is ordered for this activation")))
+      return turn.refuse(token, .notFound, "no records are made here for this activation")
     }
-    defer { services[slot] = service }
     do throws(ExchangeRefusal) {
       switch message {
       case .commit(let commitment):
-        let answer = try service.exchange.answer(commitment)
+        let answer = try anchor.exchange.answer(commitment)
         if let journal = answer.persist { turn.add(.persist(service.record(journal))) }
         turn.add(.reply(token, .commit(answer.reply)))
       case .reveal(let reveal):
-        let answer = try service.exchange.answer(reveal)
+        let answer = try anchor.exchange.answer(reveal)
         if let journal = answer.persist { turn.add(.persist(service.record(journal))) }
         turn.add(.reply(token, .revealed(answer.reply)))
       case .submitRecord(let submission):
-        if let done = try service.exchange.take(submission) {
+        if let done = try anchor.exchange.take(submission) {
           turn.add(.persist(service.record(done.persist)))
-          service.gate.recorded(done.record.epoch, at: turn.now)
+          recorded(done.record.epoch, &service, &anchor, &turn)
           turn.add(.observe(.epochRecorded(activation, done.record)))
         }
         turn.add(.reply(token, .acknowledged))
       default: throw .unexpected
       }
     } catch {
-      guard error == .notYet, case .commit(let commitment) = message else {
+      if error == .notYet, case .commit(let commitment) = message {
+        // The enclave's clock is a little ahead, or receipts of other edges are still coming: answered as soon as this
+        // side is ready. Only the latest waits.
+        anchor.waiting = (token, commitment)
+      } else {
         turn.count("edge.exchange.refused")
-        return turn.add(.refuse(token, RemoteError(.failedPrecondition, "\(error)")))
+        turn.refuse(token, .failedPrecondition, "\(error)")
       }
-      // The enclave's clock is a little ahead: answered as soon as the epoch closes here. Only the latest waits.
-      service.waiting = (token, commitment)
     }
-  }
-
-  /// Rebuilds every service from what was durable. The epochs that were open are interrupted, which the operator bears.
-  mutating func recover(_ records: [StoredRecord]) throws(HaltReason) {
-    var orders: [(slot: UInt64, order: ServiceOrder, epochs: UInt64)] = []
-    var flows: [UInt64: FlowRecord] = [:]
-    var journals: [UInt64: [EpochJournal]] = [:]
-    var sequences: [UInt64: UInt64] = [:]
-    do {
-      for record in records {
-        switch record.stream {
-        case Stream.services:
-          nextSlot = max(nextSlot, record.key + 1)
-          guard !record.bytes.isEmpty else { continue }
-          var reader = try CBORReader(record.bytes)
-          let (order, epochs) = try reader.record(2) { (reader) throws(WireError) in
-            (try ServiceOrder(from: &reader), try reader.uint())
-          }
-          try reader.finish()
-          orders.append((record.key, order, epochs))
-        case Stream.flows: flows[record.key] = try FlowRecord(decoding: record.bytes)
-        case Stream.journals: journals[record.key >> 32, default: []].append(try EpochJournal(decoding: record.bytes))
-        case Stream.sequences: sequences[record.key] = try UInt64(decoding: record.bytes)
-        default: break
-        }
-      }
-    } catch {
-      throw HaltReason("\(address): a journaled record cannot be read (\(error)). Restore the data directory.")
-    }
-    for (slot, order, epochs) in orders {
-      guard var service = EdgeService(slot: slot, order, configuration, presentSince: .zero, epochs: epochs) else {
-        throw HaltReason("\(address): service \(order.activation.short) is not this edge's. Wrong data directory?")
-      }
-      try service.recover(journals[slot] ?? [], reservedSequence: sequences[slot] ?? 0, configuration)
-      if let flow = flows[slot], let opening = try? flow.opening.payload() {
-        _ = service.openFlow(opening, by: flow.enclave, configuration)
-      }
-      services[slot] = service
-      slots[order.activation] = slot
-    }
+    let isToTell = anchor.nextDue.map { $0 <= turn.now } ?? false
+    service.anchor = anchor
+    services[slot] = service
+    if isToTell { tick(slot, &turn) }
   }
 }
 
 extension EdgeService {
-  mutating func recover(
-    _ journals: [EpochJournal], reservedSequence: UInt64, _ configuration: EdgeCore.Configuration
-  ) throws(HaltReason) {
-    do throws(ExchangeRefusal) {
-      exchange = try OperatorExchange(
-        parties: parties, key: configuration.key, network: configuration.network, recovering: journals)
-    } catch {
-      throw HaltReason(
-        "edge service \(order.activation.short): journaled epochs do not follow from one another (\(error))")
+  /// - Returns: false when the flow's key cannot be agreed on.
+  mutating func openFlow(
+    _ opening: FlowOpening, by enclave: ActorAddress, at index: Int, _ configuration: EdgeCore.Configuration
+  ) -> Bool {
+    if var endpoint {
+      guard endpoint.open(opening, flow: flow, booking, configuration) else { return false }
+      self.endpoint = endpoint
     }
-    gate = RecordGate(terms: parties.terms.metering, clock: clock, recordedThrough: exchange.lastRecord?.epoch)
-    func meter(_ point: MeteredPoint) -> PointMeter {
-      PointMeter(point: point, terms: parties.terms, clock: clock, firstOpen: exchange.nextToClose)
-    }
-    ingress = meter(ingress.point)
-    endpointReceive = meter(endpointReceive.point)
-    endpointTransmit = meter(endpointTransmit.point)
-    egress = meter(egress.point)
-    sequences = SequenceReservation(
-      recovered: reservedSequence, packetsPerEpoch: parties.terms.packetsPerEpoch(.down))
+    ends[index].flow = EdgeEnd.Flow(enclave: enclave, opening: opening)
+    return true
   }
 }
 
 /// An enclave's flow as it is kept: who opened it, and its signed opening.
-private struct FlowRecord: WireCodable {
+struct FlowRecord: WireCodable {
   let enclave: ActorAddress
   let opening: SignedMessage<FlowOpening>
 

@@ -3,51 +3,76 @@ import Messages
 import Metering
 
 /// What the controller asks about a service. Only the last record is in memory; where the ledger counts fewer epochs
-/// than are recorded, the one to settle with is read back from the journals.
+/// than are recorded, or a demand is about an earlier one, it is read back from the journals.
 extension EdgeCore {
-  /// A report that waits for the record of an earlier epoch.
-  struct Recall: Sendable {
-    let token: ReplyToken
-    let slot: UInt64
-    let epoch: EpochNumber
+  /// A read of own records under way.
+  enum Recall: Sendable {
+    /// Of sequence numbers that become usable when they are read back.
+    case reservation(slot: UInt64)
+    case report(ReplyToken, slot: UInt64, epoch: EpochNumber)
+    case material(ReplyToken, slot: UInt64, epoch: EpochNumber)
   }
 
   mutating func report(_ token: ReplyToken, _ request: ReportRequest, _ turn: inout Turn) {
-    guard let slot = slots[request.activation], let service = services[slot] else {
-      return turn.add(.refuse(token, RemoteError(.notFound, "no service for \(request.activation.short)")))
+    guard let slot = slots[request.activation], let service = services[slot], let exchange = service.anchor?.exchange
+    else {
+      return turn.refuse(token, .notFound, "no records are made here for \(request.activation.short)")
     }
     let epochs = min(request.epochs ?? service.epochs, service.epochs)
-    let recorded = service.exchange.recordedEpochs
+    let recorded = exchange.recordedEpochs
     guard epochs > 0, epochs < recorded else {
       let report = ServiceReport(
-        activation: request.activation, record: epochs == 0 ? nil : service.exchange.lastSigned,
-        isFinished: recorded >= epochs)
+        activation: request.activation, record: epochs == 0 ? nil : exchange.lastSigned, isFinished: recorded >= epochs)
       return turn.add(.reply(token, .serviceReport(report)))
     }
-    guard recalls.count < Self.maximumRecalls else {
-      return turn.add(
-        .refuse(token, RemoteError(.tooManyRequests, "\(Self.maximumRecalls) earlier records are being read")))
+    recall(.report(token, slot: slot, epoch: epochs - 1), from: epochs - 1, through: epochs - 1, &turn)
+  }
+
+  /// Reads journals back for somebody who asked.
+  mutating func recall(
+    _ about: Recall, from first: EpochNumber, through last: EpochNumber, _ turn: inout Turn
+  ) {
+    let (token, slot): (ReplyToken, UInt64)
+    switch about {
+    case .reservation: return
+    case .report(let asked, let of, _), .material(let asked, let of, _): (token, slot) = (asked, of)
+    }
+    guard recalls.count < Self.maximumRecalls, last - first < UInt64(JournalReading.epochsAtMost) else {
+      return turn.refuse(token, .tooManyRequests, "too much of what is past is being read")
     }
     let id = numbers.next()
-    recalls[id] = Recall(token: token, slot: slot, epoch: epochs - 1)
-    let key = Stream.key(slot: slot, epoch: epochs - 1)
-    turn.add(.recall(id, stream: Stream.journals, from: key, limit: 1))
+    recalls[id] = about
+    let key = Stream.key(slot: slot, epoch: first)
+    turn.add(.recall(id, stream: Stream.journals, from: key, limit: Int(last - first) + 1))
   }
 
   mutating func recalled(_ id: RequestID, _ records: [StoredRecord], _ turn: inout Turn) {
-    if let slot = reservations.removeValue(forKey: id) {
-      services[slot]?.reserved(records)
-      return
+    switch recalls.removeValue(forKey: id) {
+    case nil: return
+    case .reservation(let slot)?:
+      guard let stored = records.first, stored.key == slot, let limit = try? UInt64(decoding: stored.bytes) else {
+        return
+      }
+      services[slot]?.endpoint?.reserved(limit)
+    case .report(let token, let slot, let epoch)?:
+      // The service may have been closed in the meantime, and the next journal is then another's.
+      guard let service = services[slot], let exchange = service.anchor?.exchange,
+        let journal = journals(records, of: slot).last, journal.epoch == epoch,
+        let record = exchange.signedRecord(journal)
+      else { return turn.refuse(token, .notFound, "the record of epoch \(epoch) is gone") }
+      let report = ServiceReport(activation: service.activation, record: record, isFinished: true)
+      turn.add(.reply(token, .serviceReport(report)))
+    case .material(let token, let slot, let epoch)?:
+      guard let service = services[slot],
+        var past = try? OperatorExchange(
+          parties: service.booking.parties, key: configuration.key, network: configuration.network,
+          recovering: journals(records, of: slot)), past.recordedEpochs == epoch + 1
+      else { return turn.refuse(token, .notFound, "epoch \(epoch) is gone") }
+      turn.add(.reply(token, .epochMaterial(past.material(of: epoch).material)))
     }
-    guard let recall = recalls.removeValue(forKey: id) else { return }
-    // The service may have been closed in the meantime, and the next journal is then another's.
-    guard let service = services[recall.slot], let stored = records.first,
-      stored.key == Stream.key(slot: recall.slot, epoch: recall.epoch),
-      let journal = try? EpochJournal(decoding: stored.bytes), let record = service.exchange.signedRecord(journal)
-    else {
-      return turn.add(.refuse(recall.token, RemoteError(.notFound, "the record of epoch \(recall.epoch) is gone")))
-    }
-    let report = ServiceReport(activation: service.order.activation, record: record, isFinished: true)
-    turn.add(.reply(recall.token, .serviceReport(report)))
+  }
+
+  private func journals(_ records: [StoredRecord], of slot: UInt64) -> [EpochJournal] {
+    records.filter { $0.key >> 32 == slot }.compactMap { try? EpochJournal(decoding: $0.bytes) }
   }
 }

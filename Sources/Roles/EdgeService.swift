@@ -4,181 +4,206 @@ import Metering
 import Signing
 import Wire
 
-/// One activation as the edge serves and accounts for it.
+/// One activation as this edge serves and accounts for it: one end or both, and the records if it is the flow's anchor.
 struct EdgeService: Sendable {
   let slot: UInt64
+  /// The first that came: what all others must agree with.
   let order: ServiceOrder
-  let parties: AccountParties
-  /// Booked epochs, or fewer when the activation ends early.
-  private(set) var clock: EpochClock
-  /// This life began counting here: epochs that had begun before are interrupted.
-  var presentSince: Instant
-  var exchange: OperatorExchange
-  var gate: RecordGate
-  var flow: OpenFlow?
-  var ingress: PointMeter
-  var endpointReceive: PointMeter
-  var endpointTransmit: PointMeter
-  var egress: PointMeter
-  /// At the ingress; and the endpoint's application keeps to its own.
-  var upLimiter: RateLimiter
-  var downLimiter: RateLimiter
-  var upPath: PathEmulator
-  var downPath: PathEmulator
-  /// The enclave asked before this side had closed the epoch.
-  var waiting: (token: ReplyToken, commitment: CommitmentExchange)?
-  /// Of the downlink.
-  var sequences: SequenceReservation
-  /// When the endpoint's application sends next.
-  var nextTraffic: Instant
-  var isGenerating = false
-  private let heading: ReceiptHeading
+  /// Where packets must be addressed to: the place of the flow's peer in the contract's list.
+  let peer: PeerNumber
+  let ownKey: PublicKey
+  var booking: FlowBooking
+  /// Near before far.
+  var ends: [EdgeEnd] = []
+  /// At the anchor of a one-customer flow.
+  var endpoint: EdgeEndpoint?
+  var account: EdgeAccount
+  /// Where packets for the other end go, in the order in which the controller said so.
+  private(set) var routes: [ServiceRoute] = []
+  /// The last record that the anchor told this edge of.
+  private(set) var toldRecord: EpochNumber?
+  /// Who asked for receipts before the epoch was closed here: the latest only.
+  var waitingForReceipts: (token: ReplyToken, epoch: EpochNumber)?
 
-  struct OpenFlow: Sendable {
-    /// Who opened it: nobody else may move it.
-    let enclave: ActorAddress
-    let opening: FlowOpening
-    let key: PacketTag.Key
-    var stamper: PacketStamper
-  }
+  /// One for each handover of the other end, and again for each time that this one comes back.
+  static let maximumRoutes = 2 * ActivationLimits.handovers + 2
+  /// Orders for one end: the first, and one for each time that it comes back.
+  static let maximumOrders = ActivationLimits.handovers + 1
 
-  /// - Returns: nil unless order, terms and confirmation are of one activation that this edge is named for.
-  init?(
-    slot: UInt64, _ order: ServiceOrder, _ configuration: EdgeCore.Configuration, presentSince: Instant,
-    epochs: UInt64? = nil
-  ) {
+  /// - Returns: nil unless order, terms and confirmation are of one activation that this edge has a part in.
+  init?(slot: UInt64, _ order: ServiceOrder, _ configuration: EdgeCore.Configuration, presentSince: Instant) {
     let (terms, confirmation) = (order.terms, order.confirmation)
+    let isAnchor = order.anchor.map { $0.name == configuration.name } ?? true
     guard (try? terms.validate()) != nil, terms.id == order.order.contract,
-      confirmation.activation == order.activation, confirmation.edge == configuration.key.publicKey,
-      terms.context.allowedPeers.contains(order.order.peer), slot <= UInt64(UInt32.max),
-      (epochs ?? order.order.epochs) <= order.order.epochs,
-      let clock = EpochClock(
-        startAt: confirmation.startAt, epochs: epochs ?? order.order.epochs, metering: terms.metering)
+      confirmation.activation == order.activation, slot <= UInt64(UInt32.max),
+      terms.context.allowedPeers.contains(order.order.peer),
+      !isAnchor || confirmation.edge == configuration.key.publicKey,
+      let booking = FlowBooking(
+        AccountParties(
+          activation: order.activation, terms: terms, order: order.order, confirmation: confirmation,
+          maintenance: order.maintenance), presentSince: presentSince)
     else { return nil }
     self.slot = slot
     self.order = order
-    self.clock = clock
-    self.presentSince = presentSince
-    parties = AccountParties(
-      activation: order.activation, terms: terms, order: order.order, confirmation: confirmation)
-    exchange = OperatorExchange(parties: parties, key: configuration.key, network: configuration.network)
-    gate = RecordGate(terms: terms.metering, clock: clock)
-    func meter(_ direction: Direction, _ point: MeasurementPoint) -> PointMeter {
-      PointMeter(point: MeteredPoint(direction, point), terms: terms, clock: clock)
+    self.booking = booking
+    peer = terms.number(ofPeer: order.order.peer)
+    ownKey = configuration.key.publicKey
+    if isAnchor {
+      account = .anchor(
+        AnchorAccount(
+          OperatorExchange(
+            parties: booking.parties, key: configuration.key, network: configuration.network)))
+      if !booking.parties.ends.contains(.far) {
+        endpoint = EdgeEndpoint(order, booking, from: 0, configuration)
+      }
+    } else {
+      self.booking.joined(from: order.from)
+      account = .collected(
+        ReceiptBook(
+          parties: booking.parties, key: configuration.key, network: configuration.network, from: order.from))
     }
-    ingress = meter(.up, .edgeIngress)
-    endpointReceive = meter(.up, .endpointReceive)
-    endpointTransmit = meter(.down, .endpointTransmit)
-    egress = meter(.down, .edgeEgress)
-    upLimiter = terms.edgeLimiter(.up)
-    downLimiter = terms.senderLimiter(.down)
-    sequences = SequenceReservation(packetsPerEpoch: terms.packetsPerEpoch(.down))
-    func path(_ direction: Direction, _ rate: UInt64) -> PathEmulator {
-      let planned = PathCondition(
-        delay: order.pathDelay, jitter: .zero, loss: UInt64(order.pathLoss),
-        rate: rate == 0 ? 0 : rate &+ terms.probeRate)
-      let seed = configuration.seed ^ order.activation.value.bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
-      return PathEmulator(
-        planned.impaired(by: configuration.impairment, direction), seed: seed &+ UInt64(direction.rawValue))
-    }
-    upPath = path(.up, order.rateUp)
-    downPath = path(.down, order.rateDown)
-    nextTraffic = clock.startAt
-    heading = ReceiptHeading(
-      activation: order.activation, flow: UInt32(slot), cell: order.order.cell, clock: configuration.clock,
-      attestation: configuration.attestation)
+    guard add(order, configuration) == .added else { return nil }
   }
 
-  // MARK: Where it stands
+  var activation: ActivationID { order.activation }
+  var flow: UInt32 { order.flow }
+  var clock: EpochClock { booking.clock }
+  var epochs: UInt64 { booking.epochs }
 
-  var epochs: UInt64 { clock.count }
+  // MARK: What the controller says
 
-  var isFinished: Bool { exchange.recordedEpochs >= epochs }
+  enum Addition: Hashable { case added, known, contradicts }
 
-  /// The activation ends after so many epochs: never fewer than are closed, never more than were booked.
-  mutating func end(after epochs: UInt64) -> Bool {
-    guard epochs >= 1, epochs <= order.order.epochs, epochs >= exchange.nextToClose, !isFinished,
-      let shorter = clock.with(epochs: epochs, metering: parties.terms.metering)
-    else { return false }
-    clock = shorter
-    ingress.rebook(shorter)
-    endpointReceive.rebook(shorter)
-    endpointTransmit.rebook(shorter)
-    egress.rebook(shorter)
-    flow?.stamper.rebook(shorter)
+  /// Another end, or an end that comes back.
+  mutating func add(_ order: ServiceOrder, _ configuration: EdgeCore.Configuration) -> Addition {
+    if ends.contains(where: { $0.orders.contains(order) }) { return .known }
+    guard order.activation == activation, order.flow == flow, order.order == self.order.order,
+      order.confirmation == self.order.confirmation, order.terms == self.order.terms,
+      order.maintenance == self.order.maintenance, booking.parties.ends.contains(order.end)
+    else { return .contradicts }
+    if let index = ends.firstIndex(where: { $0.end == order.end }) {
+      guard ends[index].orders.count < Self.maximumOrders, ends[index].add(order, configuration) else {
+        return .contradicts
+      }
+    } else {
+      ends.append(EdgeEnd(order, booking, from: nextToClose, configuration))
+      ends.sort { $0.end < $1.end }
+    }
+    guard booking.parties.serving(order.end, in: order.from)?.edge != ownKey else { return .added }
+    // The order is enough to begin with; the handover that it stands for says the cell, and comes with its own message.
+    let handover = SliceHandover(
+      activation: activation, end: order.end, from: order.from,
+      cell: order.order.cell(of: order.end) ?? order.order.cell, edge: ownKey, plan: order.confirmation.planHash)
+    let update = BookingUpdate.handover(handover, edge: ActorAddress(.edge, configuration.name), port: nil)
+    return self.update(update, at: .zero) ? .added : .contradicts
+  }
+
+  /// A handover or an amendment that is FINAL.
+  /// - Returns: false for one that does not fit, or that comes after its epochs were closed here.
+  mutating func update(_ update: BookingUpdate, at now: Instant) -> Bool {
+    var changed = self
+    guard changed.booking.apply(update, at: now), changed.account.apply(update) else { return false }
+    changed.rebook()
+    self = changed
     return true
   }
 
-  // MARK: Durable
-
-  var record: Record {
-    var writer = CBORWriter()
-    writer.array(2)
-    writer.write(order)
-    writer.write(epochs)
-    return .put(stream: EdgeCore.Stream.services, key: slot, bytes: writer.bytes)
+  mutating func end(after epochs: UInt64) -> Bool {
+    guard booking.end(after: epochs, closed: nextToClose) else { return false }
+    rebook()
+    return true
   }
 
-  func record(_ journal: EpochJournal) -> Record {
-    .put(
-      stream: EdgeCore.Stream.journals, key: EdgeCore.Stream.key(slot: slot, epoch: journal.epoch),
-      bytes: journal.encoded)
+  private mutating func rebook() {
+    for index in ends.indices { ends[index].rebook(booking) }
+    endpoint?.rebook(booking)
   }
 
-  /// Reserves further downlink sequence numbers when few are left.
-  /// - Returns: what must be durable, and read back, before any of them is used.
-  mutating func reserveSequences() -> Record? {
-    guard let next = flow?.stamper.nextSequence, let limit = sequences.extend(next: next) else { return nil }
-    return .put(stream: EdgeCore.Stream.sequences, key: slot, bytes: limit.encoded)
+  /// - Returns: false when there are too many.
+  mutating func add(_ route: ServiceRoute) -> Bool {
+    guard routes.last != route else { return true }
+    guard routes.count < Self.maximumRoutes else { return false }
+    routes.append(route)
+    return true
   }
 
-  mutating func reserved(_ records: [StoredRecord]) {
-    guard let stored = records.first, stored.key == slot, let limit = try? UInt64(decoding: stored.bytes) else {
-      return
+  // MARK: Where packets go
+
+  func servesEnd(_ end: FlowEnd, in epoch: EpochNumber) -> Bool {
+    ends.contains { $0.end == end } && booking.parties.serving(end, in: epoch)?.edge == ownKey
+  }
+
+  func index(of end: FlowEnd) -> Int? { ends.firstIndex { $0.end == end } }
+
+  /// The other edge's port for packets of an epoch: what was said last counts.
+  func route(in epoch: EpochNumber) -> DataAddress? { routes.last { $0.from <= epoch }?.port }
+
+  /// Where the other edges that serve in an epoch are asked, with the keys they sign with; near before far.
+  func otherEdges(in epoch: EpochNumber) -> [(key: PublicKey, address: ActorAddress)] {
+    booking.parties.signers(of: .networkOperator, in: epoch).compactMap { key in
+      guard key != ownKey, let address = address(of: key) else { return nil }
+      return (key, address)
     }
-    sequences.readBack(limit)
+  }
+
+  private func address(of key: PublicKey) -> ActorAddress? {
+    for case .handover(let handover, let edge, _) in booking.updates.reversed() where handover.edge == key {
+      return edge
+    }
+    return key == order.confirmation.peerEdge ? order.peerEdge : nil
+  }
+
+  func isOtherEdge(_ source: DataAddress) -> Bool { routes.contains { $0.port == source } }
+
+  // MARK: Records
+
+  var anchor: AnchorAccount? {
+    get { if case .anchor(let anchor) = account { anchor } else { nil } }
+    set { if let newValue { account = .anchor(newValue) } }
+  }
+
+  /// The anchor told of a record.
+  mutating func told(of epoch: EpochNumber, at now: Instant) -> Bool {
+    guard toldRecord.map({ $0 < epoch }) ?? true else { return false }
+    toldRecord = epoch
+    booking.recorded(epoch, at: now)
+    return true
+  }
+
+  mutating func recover(routes: [ServiceRoute], toldRecord: EpochNumber?) {
+    self.routes = routes
+    self.toldRecord = toldRecord
   }
 
   // MARK: Epochs
 
+  var nextToClose: EpochNumber { account.nextToClose }
   /// When the next epoch is to be closed; nil when the last is.
-  var nextClose: Instant? { exchange.nextToClose < epochs ? clock.close(of: exchange.nextToClose) : nil }
+  var nextClose: Instant? { nextToClose < epochs ? clock.close(of: nextToClose) : nil }
 
-  /// Closes the epoch whose turn it is: one signed receipt per point.
-  mutating func closeNext() -> EpochJournal? {
-    let epoch = exchange.nextToClose
-    let isTerminal = epoch + 1 == epochs
-    let condition = condition(of: epoch)
-    let tallies = [
-      ingress.close(epoch), endpointReceive.close(epoch), endpointTransmit.close(epoch), egress.close(epoch),
-    ]
-    let points = AccountingSide.networkOperator.points
-    return exchange.close(
-      epoch,
-      receipts: zip(points, tallies).map { point, tally in
-        tally.receipt(
-          heading, point: point, epoch: epoch, condition: condition,
-          previous: exchange.previousReceipt(of: point), terminal: isTerminal)
-      })
+  /// What all points here counted of an epoch, which is over.
+  mutating func closeTallies(_ epoch: EpochNumber) -> [(point: MeteredPoint, tally: Tally)] {
+    var tallies: [(point: MeteredPoint, tally: Tally)] = []
+    for index in ends.indices {
+      tallies.append((ends[index].ingress.point, ends[index].ingress.close(epoch)))
+      tallies.append((ends[index].egress.point, ends[index].egress.close(epoch)))
+    }
+    if var endpoint {
+      tallies.append((endpoint.receive.point, endpoint.receive.close(epoch)))
+      tallies.append((endpoint.transmit.point, endpoint.transmit.close(epoch)))
+      self.endpoint = endpoint
+    }
+    return tallies
   }
 
-  private func condition(of epoch: EpochNumber) -> EpochCondition {
-    if clock.start(of: epoch) < presentSince { return .interrupted }
-    return gate.isOpen(for: epoch) ? .whole : .gated
-  }
-
-  /// - Returns: false when the flow's key cannot be agreed on.
-  mutating func openFlow(_ opening: FlowOpening, by enclave: ActorAddress, _ configuration: EdgeCore.Configuration)
-    -> Bool
-  {
-    guard
-      let key = PacketTag.Key(
-        agreement: configuration.agreementKey, peer: opening.agreementKey, activation: order.activation)
-    else { return false }
-    let stamper =
-      flow?.stamper
-      ?? PacketStamper(flow: UInt32(slot), direction: .down, clock: clock, nextSequence: sequences.first)
-    flow = OpenFlow(enclave: enclave, opening: opening, key: key, stamper: stamper)
-    return true
+  /// The receipts that this edge owes of the epoch whose turn it is.
+  mutating func closeReceipts(_ configuration: EdgeCore.Configuration) -> [SLAReceipt] {
+    let epoch = nextToClose
+    let heading = ReceiptHeading(
+      activation: activation, flow: flow, cell: order.order.cell, clock: configuration.clock,
+      attestation: configuration.attestation)
+    return booking.receipts(of: epoch, by: ownKey, closeTallies(epoch), heading: heading) {
+      account.previousReceipt(of: $0)
+    }
   }
 }
