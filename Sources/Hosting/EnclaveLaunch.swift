@@ -43,7 +43,47 @@ public struct MeasuredConfiguration: Hashable, Sendable, WireCodable {
   }
 }
 
-/// All that an enclave is told when it is started. Holds its sealing key: never logged, never written.
+/// One bus, as others reach it: over `ipc://` inside a host, over `tcp://` with CURVE from others.
+public struct BusPlace: Hashable, Sendable, WireCodable {
+  public var endpoint: String
+  /// For `tcp://`, where publications leave; 0 otherwise.
+  public var publicationPort: UInt16
+  /// The CURVE key that answers there, and as which its own requests come; nil for `ipc://`.
+  public var key: Bytes32?
+  /// Who is served there, and for whom that key may speak.
+  public var actors: [ActorAddress]
+
+  public static let maximumActors = 65_536
+
+  public init(endpoint: String, publicationPort: UInt16 = 0, key: Bytes32? = nil, actors: [ActorAddress]) {
+    self.endpoint = endpoint
+    self.publicationPort = publicationPort
+    self.key = key
+    self.actors = actors
+  }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(4)
+    writer.write(endpoint)
+    writer.write(UInt64(publicationPort))
+    writer.write(bytes: key?.bytes ?? [])
+    writer.write(list: actors)
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(4) { (reader) throws(WireError) in
+      let endpoint = try reader.text(maximum: 256)
+      let publicationPort = try reader.uint(UInt16.self, field: "publication port")
+      let bytes = try reader.byteString(maximum: 32)
+      guard bytes.isEmpty || bytes.count == 32 else { throw .invalidValue(field: "curve key") }
+      return BusPlace(
+        endpoint: endpoint, publicationPort: publicationPort, key: Bytes32(bytes),
+        actors: try reader.list(maximum: Self.maximumActors))
+    }
+  }
+}
+
+/// All that an enclave is told when it is started. Holds its secrets: never logged, never written.
 public struct EnclaveLaunch: Hashable, Sendable, WireCodable {
   public var name: String
   public var customer: String
@@ -58,21 +98,24 @@ public struct EnclaveLaunch: Hashable, Sendable, WireCodable {
   /// The last launch that reported: state sealed before it has been rolled back.
   public var reportedBootCount: UInt64
   /// Where the enclave listens on the bus.
-  public var endpoint: String
-  /// Where everybody else is reached, and who that is.
-  public var nodeEndpoint: String
-  public var edges: [ActorAddress]
+  public var place: BusPlace
+  /// The secret half of `place.key`; empty where there is none.
+  public var busSecret: [UInt8]
+  /// Where everybody whom it may have to ask is reached.
+  public var peers: [BusPlace]
+  /// The IPv4 address that its ports are bound on.
+  public var host: UInt32
   /// 0 lets the system choose. A restart gets the ports of the life before: the customer and the edge know them.
   public var applicationPort: UInt16
   public var networkPort: UInt16
 
-  public static let maximumEdges = 4096
+  public static let maximumPeers = 4096
   public static let maximumBytes = 16 << 20
 
   public init(
     name: String, customer: String, genesis: Genesis, clock: ClockQuality, sealingKey: [UInt8], stateDirectory: String,
-    bootCount: UInt64, reportedBootCount: UInt64, endpoint: String, nodeEndpoint: String, edges: [ActorAddress],
-    applicationPort: UInt16 = 0, networkPort: UInt16 = 0
+    bootCount: UInt64, reportedBootCount: UInt64, place: BusPlace, busSecret: [UInt8] = [], peers: [BusPlace],
+    host: UInt32, applicationPort: UInt16 = 0, networkPort: UInt16 = 0
   ) {
     self.name = name
     self.customer = customer
@@ -82,15 +125,16 @@ public struct EnclaveLaunch: Hashable, Sendable, WireCodable {
     self.stateDirectory = stateDirectory
     self.bootCount = bootCount
     self.reportedBootCount = reportedBootCount
-    self.endpoint = endpoint
-    self.nodeEndpoint = nodeEndpoint
-    self.edges = edges
+    self.place = place
+    self.busSecret = busSecret
+    self.peers = peers
+    self.host = host
     self.applicationPort = applicationPort
     self.networkPort = networkPort
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(13)
+    writer.array(14)
     writer.write(name)
     writer.write(customer)
     writer.write(genesis)
@@ -99,22 +143,23 @@ public struct EnclaveLaunch: Hashable, Sendable, WireCodable {
     writer.write(stateDirectory)
     writer.write(bootCount)
     writer.write(reportedBootCount)
-    writer.write(endpoint)
-    writer.write(nodeEndpoint)
-    writer.write(list: edges)
+    writer.write(place)
+    writer.write(bytes: busSecret)
+    writer.write(list: peers)
+    writer.write(UInt64(host))
     writer.write(UInt64(applicationPort))
     writer.write(UInt64(networkPort))
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(13) { (reader) throws(WireError) in
+    self = try reader.record(14) { (reader) throws(WireError) in
       EnclaveLaunch(
         name: try reader.text(maximum: ActorAddress.maximumNameBytes),
         customer: try reader.text(maximum: ActorAddress.maximumNameBytes), genesis: try reader.value(),
         clock: try reader.value(), sealingKey: try reader.byteString(exactly: 32, field: "sealing key"),
         stateDirectory: try reader.text(maximum: 4096), bootCount: try reader.uint(),
-        reportedBootCount: try reader.uint(), endpoint: try reader.text(maximum: 256),
-        nodeEndpoint: try reader.text(maximum: 256), edges: try reader.list(maximum: Self.maximumEdges),
+        reportedBootCount: try reader.uint(), place: try reader.value(), busSecret: try reader.byteString(maximum: 32),
+        peers: try reader.list(maximum: Self.maximumPeers), host: try reader.uint(UInt32.self, field: "host"),
         applicationPort: try reader.uint(UInt16.self, field: "application port"),
         networkPort: try reader.uint(UInt16.self, field: "network port"))
     }

@@ -1,15 +1,36 @@
 import Bus
 import Effects
-import Foundation
 import Hosting
 import Messages
 import Roles
 import ServiceLifecycle
 import Topology
-import UnixSignals
 
-/// A whole consortium on one machine: every actor of a topology in this process, over one bus, except the enclaves,
-/// each of which is a process of its own.
+/// A consortium that runs, wherever its actors are, as whoever shows it and waits for its end sees it.
+public protocol RunningConsortium: Sendable {
+  /// What the actors let people know, in the order of happening; ends when the consortium has stopped. Bounded
+  /// (``Consortium/maximumBufferedObservations``): who reads too slowly loses the newest.
+  var observations: AsyncStream<(ActorAddress, Observation)> { get }
+  /// Whether this start founded the network; otherwise it resumed an earlier life's.
+  var isNew: Bool { get }
+
+  /// Returns when every planned activation has come to its end and the ledger's word on each was checked; at once
+  /// when nothing is planned.
+  /// - Throws: the ``NodeError`` that stopped the consortium before that; `CancellationError` when it was told to stop,
+  ///   or this task was cancelled.
+  func untilSettled() async throws
+  /// Returns when the consortium has stopped in order: told by a signal or by ``stop()``.
+  /// - Throws: the ``NodeError`` that stopped it.
+  func untilStopped() async throws(NodeError)
+  /// Stops everything and returns when that is done. A second call waits for the first.
+  /// - Throws: the ``NodeError`` that had stopped it before.
+  func stop() async throws(NodeError)
+  /// Where every planned activation stands now.
+  func summary() async -> ConsortiumSummary
+}
+
+/// Actors of a topology in this process, over one bus, with their enclaves, each of which is a process of its own: all
+/// of them, or those of one node.
 ///
 ///     let consortium = try await Consortium.start(configuration)
 ///     for await (actor, observation) in consortium.observations { … }   // in a task of its own
@@ -19,17 +40,14 @@ import UnixSignals
 ///
 /// Everything an actor promises is on disk before it is said, so the process may be killed at any moment; the next
 /// start on the same directory goes on where it was.
-public actor Consortium {
-  /// What the actors let people know, in the order of happening; ends when the consortium has stopped. Bounded
-  /// (``maximumBufferedObservations``): who reads too slowly loses the newest, counted in ``droppedObservations``.
+public actor Consortium: RunningConsortium {
   public nonisolated let observations: AsyncStream<(ActorAddress, Observation)>
 
   public static let maximumBufferedObservations = 65_536
 
   private let parts: ConsortiumParts
   private let changes: Changes
-  private let group: ServiceGroup
-  private var work: Task<Result<Void, NodeError>, Never>?
+  private let run: ServiceRun
 
   /// Opens or founds the data directory, launches the enclaves, and sets every actor to work. When this throws, nothing
   /// is left running, no socket is left behind, and a directory that was to be founded is gone again.
@@ -39,7 +57,7 @@ public actor Consortium {
     let changes = Changes()
     let parts = try await ConsortiumParts.bringUp(configuration, stream: stream) { changes.tell() }
     let consortium = Consortium(parts, changes, observations)
-    await consortium.setToWork()
+    await consortium.run.start()
     return consortium
   }
 
@@ -51,64 +69,31 @@ public actor Consortium {
     self.observations = observations
     // Stopped last first: customers before those whom they ask, validators and the auditor after everybody.
     let counts = ProcessCounts(bus: parts.bus, dataPlane: parts.dataPlane)
-    var services: [any Service] = [WatcherService(watcher: parts.watcher, counts: counts), parts.auditor]
+    var services: [any Service] = [WatcherService(watcher: parts.watcher, counts: counts)]
+    if let auditor = parts.auditor { services.append(auditor) }
     services += parts.hosts.filter { $0.host.address.role != .customer }
-    services.append(parts.supervisor)
+    // A service that has nothing to do would end all others.
+    if !parts.site.enclaves.isEmpty { services.append(parts.supervisor) }
     services += parts.hosts.filter { $0.host.address.role == .customer }
-    let configurations = services.map {
-      ServiceGroupConfiguration.ServiceConfiguration(
-        service: $0, successTerminationBehavior: .gracefullyShutdownGroup, failureTerminationBehavior: .cancelGroup)
-    }
-    let signals: [UnixSignal] = parts.configuration.handlesSignals ? [.sigint, .sigterm] : []
-    var logger = parts.configuration.logger
-    // The group tells every step of every service.
-    logger.logLevel = max(logger.logLevel, .warning)
-    group = ServiceGroup(
-      configuration: ServiceGroupConfiguration(
-        services: configurations, gracefulShutdownSignals: signals, cancellationSignals: [], logger: logger))
-  }
-
-  private func setToWork() {
-    let (group, parts, changes) = (group, parts, changes)
-    let hardStop = parts.configuration.handlesSignals ? Task { await stopHardAtSecondSignal() } : nil
-    work = Task {
-      let result: Result<Void, NodeError>
-      do {
-        try await group.run()
-        result = .success(())
-      } catch let error as NodeError {
-        result = .failure(error)
-      } catch is CancellationError {
-        result = .success(())
-      } catch let error as ServiceGroupError where error == .alreadyFinished() {
-        // Stopped before it had begun.
-        result = .success(())
-      } catch {
-        result = .failure(.impossible(detail: "\(error)"))
-      }
+    run = ServiceRun(
+      services, handlesSignals: parts.configuration.handlesSignals, logger: parts.configuration.logger
+    ) {
       await parts.tearDown()
-      hardStop?.cancel()
       changes.finish()
-      return result
     }
   }
 
-  /// Where a running consortium with this data directory is reached: for `ajit status` and the like.
+  /// Where a running consortium, or node, with this data directory is reached: for `ajit status` and the like.
   public static func busEndpoint(dataDirectory: String) -> BusEndpoint { SocketPaths(dataDirectory: dataDirectory).bus }
 
   /// Observations that found no room in ``observations``.
   public nonisolated var droppedObservations: UInt64 { parts.watcher.dropped }
 
-  /// Whether this start founded the network; otherwise it resumed an earlier life's.
   public nonisolated var isNew: Bool { parts.directory.isNew }
 
   /// The processes of the enclaves that are there now.
   public var enclaveProcessIDs: [Int32] { get async { await parts.supervisor.processIDs } }
 
-  /// Returns when every planned activation has come to its end and the ledger's word on each was checked; at once
-  /// when nothing is planned.
-  /// - Throws: the ``NodeError`` that stopped the node before that; `CancellationError` when it was told to stop, or
-  ///   this task was cancelled.
   public func untilSettled() async throws {
     for await _ in changes.stream() {
       if await isSettled() { return }
@@ -117,75 +102,32 @@ public actor Consortium {
     throw CancellationError()
   }
 
-  /// Returns when the consortium has stopped in order: told by a signal or by ``stop()``.
-  /// - Throws: the ``NodeError`` that stopped it.
-  public func untilStopped() async throws(NodeError) {
-    guard let work else { return }
-    try await work.value.get()
-  }
+  public func untilStopped() async throws(NodeError) { try await run.untilStopped() }
+  public func stop() async throws(NodeError) { try await run.stop() }
 
-  /// Stops every actor, ends the enclaves and removes the sockets; returns when that is done. A second call waits for
-  /// the first.
-  /// - Throws: the ``NodeError`` that had stopped it before.
-  public func stop() async throws(NodeError) {
-    await group.triggerGracefulShutdown()
-    try await untilStopped()
-  }
-
-  // MARK: What came of it
-
-  /// Where every planned activation stands now.
   public func summary() async -> ConsortiumSummary {
-    let issued = parts.deployment.genesis.organisations.reduce(UInt128(0)) { $0 + UInt128($1.credit) }
-    return ConsortiumSummary(
-      activations: await activations(), height: await parts.auditor.height,
-      isConserved: await parts.auditor.isConserved(issued: issued), discrepancy: await parts.auditor.discrepancy)
+    await ConsortiumSummary(parts.configuration.topology, parts.deployment.genesis, parts.auditor, await progress())
   }
 
   /// Asked after every change: looks no further than the first that is not over.
   private func isSettled() async -> Bool {
-    for customer in parts.configuration.topology.customers {
-      for activation in await activations(of: customer, untilUnderWay: true) where !activation.outcome.isOver {
-        return false
-      }
+    guard let auditor = parts.auditor else { return false }
+    for (_, plans) in await progress() {
+      for plan in plans where !(await ActivationSummary.Outcome(plan, auditor).isOver) { return false }
     }
     return true
   }
 
-  private func activations() async -> [ActivationSummary] {
-    var summaries: [ActivationSummary] = []
-    for customer in parts.configuration.topology.customers { summaries += await activations(of: customer) }
-    return summaries
-  }
-
-  private func activations(
-    of customer: Topology.Customer, untilUnderWay: Bool = false
-  ) async -> [ActivationSummary] {
-    guard let host = parts.customers[customer.name] else { return [] }
-    // In the order of the plan, which is the order of the file.
-    let progress = await host.inspect { ($0 as? CustomerCore)?.progress ?? [] }
-    var summaries: [ActivationSummary] = []
-    for (planned, progress) in zip(customer.activations, progress) {
-      let summary = ActivationSummary(
-        label: planned.name, customer: customer.name, contract: planned.contract, id: progress.activation,
-        outcome: await outcome(progress))
-      summaries.append(summary)
-      if untilUnderWay, !summary.outcome.isOver { break }
+  /// What the customers here say of their plans, in file order.
+  func progress() async -> [(customer: String, plans: [PlanProgress])] {
+    var all: [(String, [PlanProgress])] = []
+    for customer in parts.configuration.topology.customers {
+      guard let host = parts.customers[customer.name] else { continue }
+      // In the order of the plan, which is the order of the file.
+      let progress = await host.inspect { ($0 as? CustomerCore)?.progress ?? [] }
+      all.append((customer.name, progress.map { PlanProgress($0) }))
     }
-    return summaries
-  }
-
-  private func outcome(_ progress: CustomerCore.Progress) async -> ActivationSummary.Outcome {
-    if let refusal = progress.refusal { return .refused(refusal) }
-    guard let id = progress.activation, let record = await parts.auditor.record(of: id) else {
-      return .underWay(progress.stage)
-    }
-    let change = record.change
-    let settled = record.settlement?.record
-    return .ended(
-      ActivationResult(
-        state: change.state, statusInfo: change.statusInfo, settlement: change.settlement,
-        epochs: settled?.epochCounters ?? EpochCounters(), rules: settled?.ruleCounters ?? [], money: change.money))
+    return all
   }
 }
 
@@ -203,14 +145,5 @@ private struct WatcherService: Service {
         watcher.report()
       }
     }
-  }
-}
-
-/// Whoever asks twice for a stop wants it now. The enclaves end with this process; what was promised is on disk.
-private func stopHardAtSecondSignal() async {
-  var count = 0
-  for await signal in await UnixSignalsSequence(trapping: .sigint, .sigterm) {
-    count += 1
-    if count == 2 { exit(128 + signal.rawValue) }
   }
 }

@@ -13,13 +13,14 @@ import Topology
 struct ConsortiumParts: Sendable {
   let configuration: ConsortiumConfiguration
   let directory: NodeDirectory
+  let site: Site
   let deployment: Deployment
   let measurement: Digest
-  let sockets: SocketPaths
   let bus: Bus
   let dataPlane: DataPlane
   let supervisor: EnclaveSupervisor
-  let auditor: LedgerAuditor
+  /// Nil for one node of several: whoever started them all looks at the ledger once for all.
+  let auditor: LedgerAuditor?
   let watcher: Watcher
   private(set) var hosts: [HostService] = []
   /// Hosts of customers by name.
@@ -32,10 +33,9 @@ struct ConsortiumParts: Sendable {
     changed: @escaping @Sendable () -> Void
   ) async throws(NodeError) -> ConsortiumParts {
     OpenFileLimit.raise()
-    let executable = try EnclaveExecutable(configuration.enclaveExecutable ?? EnclaveExecutable.defaultPath())
+    let executable = try enclaveExecutable(configuration)
     var isUp = false
-    let directory = try NodeDirectory.open(
-      configuration, executable: executable.digest, executablePath: executable.path)
+    let directory = try NodeDirectory.open(configuration, executable: executable)
     defer { if !isUp { directory.unlock() } }
     do throws(NodeError) {
       let parts = try await bringUp(configuration, directory, executable, stream: stream, changed: changed)
@@ -49,21 +49,34 @@ struct ConsortiumParts: Sendable {
     }
   }
 
+  /// Where no enclave is started, the program that would be is not needed.
+  private static func enclaveExecutable(
+    _ configuration: ConsortiumConfiguration
+  ) throws(NodeError) -> EnclaveExecutable? {
+    if case .node(let name) = configuration.extent,
+      configuration.topology.placement.node(named: name)?.enclaves.isEmpty ?? true
+    {
+      return nil
+    }
+    return try EnclaveExecutable(configuration.enclaveExecutable ?? EnclaveExecutable.defaultPath())
+  }
+
   private static func bringUp(
-    _ configuration: ConsortiumConfiguration, _ directory: NodeDirectory, _ executable: EnclaveExecutable,
+    _ configuration: ConsortiumConfiguration, _ directory: NodeDirectory, _ executable: EnclaveExecutable?,
     stream: AsyncStream<Watcher.Observed>.Continuation, changed: @escaping @Sendable () -> Void
   ) async throws(NodeError) -> ConsortiumParts {
-    let sockets = SocketPaths(dataDirectory: directory.path)
-    try sockets.prepare()
+    let site = try Site(configuration, directory)
+    try site.sockets.prepare()
     let bus: Bus
-    do { bus = try Bus() } catch { throw .bus(error) }
+    let busConfiguration = try site.busConfiguration(directory.keyring)
+    do { bus = try Bus(configuration: busConfiguration) } catch { throw .bus(error) }
     do throws(NodeError) {
-      do throws(BusError) { try await bus.bind(sockets.bus) } catch { throw .bus(error) }
+      try await site.connect(bus)
       let dataPlane: DataPlane
-      do { dataPlane = try DataPlane() } catch { throw .dataPort(error) }
+      do { dataPlane = try DataPlane(host: site.host) } catch { throw .dataPort(error) }
       do throws(NodeError) {
         var parts = try ConsortiumParts(
-          configuration, directory, executable, sockets, bus, dataPlane, stream: stream, changed: changed)
+          configuration, directory, executable, site, bus, dataPlane, stream: stream, changed: changed)
         try await parts.populate()
         return parts
       } catch {
@@ -72,50 +85,42 @@ struct ConsortiumParts: Sendable {
       }
     } catch {
       await bus.shutdown()
-      sockets.remove()
+      site.sockets.remove()
       throw error
     }
   }
 
   private init(
-    _ configuration: ConsortiumConfiguration, _ directory: NodeDirectory, _ executable: EnclaveExecutable,
-    _ sockets: SocketPaths, _ bus: Bus, _ dataPlane: DataPlane,
+    _ configuration: ConsortiumConfiguration, _ directory: NodeDirectory, _ executable: EnclaveExecutable?,
+    _ site: Site, _ bus: Bus, _ dataPlane: DataPlane,
     stream: AsyncStream<Watcher.Observed>.Continuation, changed: @escaping @Sendable () -> Void
   ) throws(NodeError) {
     let genesis = directory.genesis
-    measurement = MeasuredConfiguration(network: genesis.networkID).measurement(executable: executable.digest)
+    measurement = MeasuredConfiguration(network: genesis.networkID).measurement(executable: directory.executable)
     deployment = Deployment(
       topology: configuration.topology, genesis: genesis, keys: directory.keys, measurement: measurement)
-    do {
-      auditor = try LedgerAuditor(
-        genesis: genesis, validators: deployment.validators(), bus: bus, changed: changed)
-    } catch {
-      throw .impossible(detail: "genesis: \(error)")
-    }
-    let tell = auditor.tell
+    auditor =
+      site.own == nil
+      ? try LedgerAuditor.following(genesis, deployment.validators(), over: bus, changed: changed) : nil
+    let tell = auditor?.tell
     let watcher = Watcher(
-      logger: configuration.logger, stream: stream, finalized: { tell.yield($0) }, changed: changed)
+      logger: configuration.logger, stream: stream, finalized: { tell?.yield($0) }, changed: changed)
     self.watcher = watcher
-    let setting = EnclaveSupervisor.Setting(
-      executable: executable, measurement: measurement, genesis: genesis, keyring: directory.keyring,
-      clock: Self.clock, sockets: sockets,
-      edges: configuration.topology.operators.flatMap(\.edges).map { ActorAddress(.edge, $0.name) }, bus: bus,
-      hosting: HostSetting(
-        context: genesis.verificationContext, bus: bus, dataPlane: dataPlane, observer: watcher.observe),
-      logger: configuration.logger)
-    supervisor = EnclaveSupervisor(setting, topology: configuration.topology, directory: directory)
-    hosting = setting.hosting
+    hosting = HostSetting(
+      context: genesis.verificationContext, bus: bus, dataPlane: dataPlane, observer: watcher.observe)
+    supervisor = EnclaveSupervisor(
+      EnclaveSupervisor.Setting(
+        executable: executable, measurement: measurement, genesis: genesis, keyring: directory.keyring, site: site,
+        bus: bus, hosting: hosting, logger: configuration.logger),
+      directory: directory)
     self.configuration = configuration
     self.directory = directory
-    self.sockets = sockets
+    self.site = site
     self.bus = bus
     self.dataPlane = dataPlane
   }
 
   private let hosting: HostSetting
-
-  /// One host, one clock: what one end stamps the other reads (the kernel's real-time clock).
-  private static let clock = ClockQuality(source: .common, synchronised: true, errorBound: .zero)
 
   // MARK: Actors
 
@@ -123,21 +128,23 @@ struct ConsortiumParts: Sendable {
     var book = try PortBook(path: directory.portsFile)
     var arrivals: [DataAddress: AsyncStream<[Datagram]>] = [:]
     func open(_ name: String) throws(NodeError) -> DataAddress {
-      let (address, stream) = try book.open(name, on: dataPlane)
+      let (address, stream) = try book.open(name, given: self.site.port(name), on: dataPlane)
       arrivals[address] = stream
       return address
     }
     var edgePorts: [String: EdgePorts] = [:]
-    for edge in configuration.topology.operators.flatMap(\.edges) {
+    for edge in configuration.topology.operators.flatMap(\.edges) where site.runs(ActorAddress(.edge, edge.name)) {
       edgePorts[edge.name] = EdgePorts(
         network: try open("edge/\(edge.name)/network"), endpoint: try open("edge/\(edge.name)/endpoint"))
     }
     var customerPorts: [String: DataAddress] = [:]
-    for customer in configuration.topology.customers {
+    for customer in configuration.topology.customers where site.runs(ActorAddress(.customer, customer.name)) {
       customerPorts[customer.name] = try open("customer/\(customer.name)")
     }
     let known = book
-    try await supervisor.launchAll { (known["enclave/\($0)/application"], known["enclave/\($0)/network"]) }
+    let here = site
+    func port(_ use: String) -> UInt16 { here.port(use) ?? known[use] }
+    try await supervisor.launchAll { (port("enclave/\($0)/application"), port("enclave/\($0)/network")) }
     do throws(NodeError) {
       for (name, ports) in await supervisor.ports {
         book["enclave/\(name)/application"] = ports.application
@@ -145,9 +152,9 @@ struct ConsortiumParts: Sendable {
       }
       try book.save()
       let inputs = RuntimeInputs(
-        keyring: directory.keyring, entropy: { _ in randomBytes(32) }, edgePorts: edgePorts,
-        customerPorts: customerPorts, enclaves: await supervisor.identities, measurement: measurement,
-        bootCounts: await supervisor.bootCounts, clock: Self.clock)
+        runs: site.runs, keyring: directory.keyring, entropy: { _ in randomBytes(32) }, edgePorts: edgePorts,
+        customerPorts: customerPorts, enclaves: await supervisor.identities, enclavePorts: site.enclavePorts,
+        measurement: measurement, bootCounts: await supervisor.bootCounts, clock: site.clock)
       // The supervisor has the platforms: they are made anew with every launch.
       for plan in try plans(inputs) where plan.address.role != .platform {
         try await add(plan, plan.ports.compactMap { arrivals[$0] })
@@ -212,7 +219,7 @@ struct ConsortiumParts: Sendable {
     await bus.shutdown()
     dataPlane.shutdown()
     await closeStores()
-    sockets.remove()
+    site.sockets.remove()
     directory.unlock()
     watcher.report()
     watcher.finish()

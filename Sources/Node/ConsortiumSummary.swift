@@ -1,3 +1,4 @@
+import Ledger
 import Messages
 import Topology
 
@@ -61,4 +62,53 @@ public struct ActivationSummary: Sendable {
   }
 
   public var result: ActivationResult? { if case .ended(let result) = outcome { result } else { nil } }
+}
+
+extension ConsortiumSummary {
+  /// - Parameter progress: what customers say of their plans, each in the order of the file.
+  init(
+    _ topology: Topology, _ genesis: Genesis, _ auditor: LedgerAuditor?,
+    _ progress: [(customer: String, plans: [PlanProgress])]
+  ) async {
+    var activations: [ActivationSummary] = []
+    for customer in topology.customers {
+      let plans = progress.first { $0.customer == customer.name }?.plans ?? []
+      for (index, planned) in customer.activations.enumerated() {
+        let plan = index < plans.count ? plans[index] : .unknown
+        activations.append(
+          ActivationSummary(
+            label: planned.name, customer: customer.name, contract: planned.contract, id: plan.activation,
+            outcome: await ActivationSummary.Outcome(plan, auditor)))
+      }
+    }
+    let issued = genesis.organisations.reduce(UInt128(0)) { $0 + UInt128($1.credit) }
+    self.init(
+      activations: activations, height: await auditor?.height ?? 0,
+      isConserved: await auditor?.isConserved(issued: issued) ?? true, discrepancy: await auditor?.discrepancy)
+  }
+}
+
+extension ActivationSummary.Outcome {
+  /// The ledger's word on a plan, once there is one; until then the customer's.
+  init(_ plan: PlanProgress, _ auditor: LedgerAuditor?) async {
+    if let refusal = plan.refusal {
+      self = .refused(refusal)
+      return
+    }
+    guard let id = plan.activation, let record = await auditor?.record(of: id) else {
+      self = .underWay(plan.stage)
+      return
+    }
+    let change = record.change
+    let settled = record.settlement?.record
+    self = .ended(
+      ActivationResult(
+        state: change.state, statusInfo: change.statusInfo, settlement: change.settlement,
+        epochs: settled?.epochCounters ?? EpochCounters(), rules: settled?.ruleCounters ?? [], money: change.money))
+  }
+}
+
+extension PlanProgress {
+  /// Of a customer that has not said anything yet.
+  static var unknown: PlanProgress { PlanProgress(activation: nil, stage: "not heard of", refusal: nil) }
 }

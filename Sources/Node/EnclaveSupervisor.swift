@@ -14,13 +14,12 @@ import Topology
 actor EnclaveSupervisor: Service {
   /// Everything the launches of one node share.
   struct Setting: Sendable {
-    var executable: EnclaveExecutable
+    /// Nil where there is no enclave to start.
+    var executable: EnclaveExecutable?
     var measurement: Digest
     var genesis: Genesis
     var keyring: FileKeyring
-    var clock: ClockQuality
-    var sockets: SocketPaths
-    var edges: [ActorAddress]
+    var site: Site
     var bus: Bus
     var hosting: HostSetting
     var logger: Logger
@@ -46,15 +45,11 @@ actor EnclaveSupervisor: Service {
   private var enclaves: [Enclave] = []
   private var isStopping = false
 
-  init(_ setting: Setting, topology: Topology, directory: NodeDirectory) {
+  init(_ setting: Setting, directory: NodeDirectory) {
     self.setting = setting
-    for customer in topology.customers {
-      for enclave in customer.enclaves {
-        enclaves.append(
-          Enclave(
-            name: enclave.name, customer: customer.name, directory: directory.enclave(enclave.name),
-            number: enclaves.count))
-      }
+    enclaves = setting.site.enclaves.enumerated().map { number, enclave in
+      Enclave(
+        name: enclave.name, customer: enclave.customer, directory: directory.enclave(enclave.name), number: number)
     }
   }
 
@@ -86,9 +81,10 @@ actor EnclaveSupervisor: Service {
     do throws(NodeError) {
       for number in enclaves.indices {
         try await launch(number, ports: ports(enclaves[number].name))
+        guard setting.site.own == nil else { continue }
         do throws(BusError) {
           try await setting.bus.route(
-            ActorAddress(.enclave, enclaves[number].name), to: setting.sockets.enclave(number))
+            ActorAddress(.enclave, enclaves[number].name), to: setting.site.sockets.enclave(number))
         } catch {
           throw .bus(error)
         }
@@ -101,19 +97,26 @@ actor EnclaveSupervisor: Service {
 
   private func launch(_ number: Int, ports: (application: UInt16, network: UInt16)) async throws(NodeError) {
     let enclave = enclaves[number]
+    guard let executable = setting.executable else {
+      throw .enclaveExecutableMissing(path: EnclaveExecutable.defaultPath())
+    }
     var boots = try BootCounter(path: "\(enclave.directory)/boot")
     try boots.begin()
+    let (place, secret, peers) = try setting.site.busOfEnclave(number, setting.keyring)
     var launch = EnclaveLaunch(
-      name: enclave.name, customer: enclave.customer, genesis: setting.genesis, clock: setting.clock,
+      name: enclave.name, customer: enclave.customer, genesis: setting.genesis, clock: setting.site.clock,
       sealingKey: try setting.keyring.sealingSecret(
         platform: KeyName(.platform, enclave.customer), measurement: setting.measurement, enclave: enclave.name),
       stateDirectory: enclave.directory, bootCount: boots.begun, reportedBootCount: boots.reported,
-      endpoint: setting.sockets.enclave(number).description, nodeEndpoint: setting.sockets.bus.description,
-      edges: setting.edges, applicationPort: ports.application, networkPort: ports.network)
-    defer { wipe(&launch.sealingKey) }
+      place: place, busSecret: secret, peers: peers, host: setting.site.host, applicationPort: ports.application,
+      networkPort: ports.network)
+    defer {
+      wipe(&launch.sealingKey)
+      wipe(&launch.busSecret)
+    }
     let logger = setting.logger
     let observer = setting.hosting.observer
-    let process = try EnclaveProcess(setting.executable, name: enclave.name) { line in
+    let process = try EnclaveProcess(executable, name: enclave.name) { line in
       if let count = CountLine(line) {
         return observer(ActorAddress(.enclave, enclave.name), .counted(count.name, by: count.amount))
       }
@@ -121,6 +124,7 @@ actor EnclaveSupervisor: Service {
     }
     switch await process.launch(launch) {
     case .success(.ready(let identity, let networkPort)):
+      try await requireGivenPorts(enclave.name, identity.applicationPort, networkPort, process)
       try boots.reportArrived()
       enclaves[number].process = process
       enclaves[number].identity = identity
@@ -139,6 +143,18 @@ actor EnclaveSupervisor: Service {
       process.kill()
       let status = await process.untilExited()
       throw .enclaveDidNotStart(name: enclave.name, detail: "\(fault) (\(ExitStatus(status)))")
+    }
+  }
+
+  /// Others have the ports of a node's enclaves from the book.
+  private func requireGivenPorts(
+    _ name: String, _ application: DataAddress, _ network: DataAddress, _ process: EnclaveProcess
+  ) async throws(NodeError) {
+    for (use, address) in [("application", application), ("network", network)] {
+      guard let given = setting.site.port("enclave/\(name)/\(use)"), given != address.port else { continue }
+      await process.end()
+      throw .enclaveDidNotStart(
+        name: name, detail: "UDP port \(given) of the address book is in use: free it, or make new bundles")
     }
   }
 
@@ -219,17 +235,6 @@ actor EnclaveSupervisor: Service {
     await withTaskGroup(of: Void.self) { group in
       for process in processes { group.addTask { await process.end() } }
     }
-  }
-}
-
-/// How a process ended, for people (waitpid(2)).
-struct ExitStatus: CustomStringConvertible {
-  private let status: Int32
-  init(_ status: Int32) { self.status = status }
-
-  var description: String {
-    let signal = status & 0x7F
-    return signal == 0 ? "exit code \(status >> 8 & 0xFF)" : "signal \(signal)"
   }
 }
 

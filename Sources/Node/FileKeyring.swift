@@ -1,6 +1,8 @@
 import Assembly
+import Bus
 import Glibc
 import Signing
+import Topology
 
 /// The secret keys of a node, one file each: `keys/ROLE-NAME.key`, the 32 bytes of its seed as 64 hexadecimal digits,
 /// readable by its owner only and refused otherwise.
@@ -19,12 +21,14 @@ struct FileKeyring: Keyring, Sendable {
   }
 
   /// Takes over keys that were made before, each checked as it is read.
-  func copy(to directory: String, _ names: [KeyName]) throws(NodeError) {
+  /// - Parameter curveKeys: names of keys of the bus.
+  func copy(to directory: String, _ names: [KeyName], curveKeys: [String] = []) throws(NodeError) {
     try Files.makeDirectory(directory)
-    for name in names {
-      var seed = try seed(name)
+    let files = names.map { Self.path("", $0) } + curveKeys.map { "/\($0).key" }
+    for file in files {
+      var seed = try Self.seed(at: self.directory + file)
       defer { wipe(&seed) }
-      try Self.write(seed, to: Self.path(directory, name))
+      try Self.write(seed, to: directory + file)
     }
     try Files.synchronizeDirectory(directory)
   }
@@ -36,7 +40,11 @@ struct FileKeyring: Keyring, Sendable {
   }
 
   func signingKey(_ name: KeyName) throws -> SigningKey {
-    var seed = try seed(name)
+    try Self.signingKey(at: Self.path(directory, name))
+  }
+
+  static func signingKey(at path: String) throws -> SigningKey {
+    var seed = try seed(at: path)
     defer { wipe(&seed) }
     return try keys { () throws(KeyError) in try SigningKey(seed: seed) }
   }
@@ -45,8 +53,34 @@ struct FileKeyring: Keyring, Sendable {
   func agreementKey(_ name: KeyName) throws -> KeyAgreementKey {
     var seed = try derived("AJIT agreement key", name)
     defer { wipe(&seed) }
-    return try keys { () throws(KeyError) in try KeyAgreementKey(seed: seed) }
+    return try Self.keys { () throws(KeyError) in try KeyAgreementKey(seed: seed) }
   }
+
+  /// The public half of every key of a topology: all of them must be here.
+  func publicKeys(of topology: Topology) throws(NodeError) -> KeyDirectory {
+    do { return try KeyDirectory(topology, self) } catch let error as NodeError { throw error } catch {
+      throw .noRandomness("\(error)")
+    }
+  }
+
+  // MARK: Keys of the bus
+
+  /// Makes a CURVE key, kept as every other: `NAME.key`.
+  func createCurveKey(_ name: String) throws(NodeError) -> CurvePublicKey {
+    var secret = randomBytes(32)
+    defer { wipe(&secret) }
+    try Self.write(secret, to: "\(directory)/\(name).key")
+    return try curveKey(name).publicKey
+  }
+
+  func curveKey(_ name: String) throws(NodeError) -> CurveKeyPair {
+    var secret = try curveSecret(name)
+    defer { wipe(&secret) }
+    do { return try CurveKeyPair(secret: secret) } catch { throw .bus(error) }
+  }
+
+  /// Wipe it after use.
+  func curveSecret(_ name: String) throws(NodeError) -> [UInt8] { try Self.seed(at: "\(directory)/\(name).key") }
 
   /// What seals an enclave's state: only the holder of the platform key can derive it, and for each code another one.
   /// A new build therefore begins with new state and a new receipt key. Wipe it after use.
@@ -62,12 +96,15 @@ struct FileKeyring: Keyring, Sendable {
     return Digest(label: label, secret).bytes
   }
 
-  private func keys<Key>(_ make: () throws(KeyError) -> Key) throws(NodeError) -> Key {
+  private static func keys<Key>(_ make: () throws(KeyError) -> Key) throws(NodeError) -> Key {
     do { return try make() } catch { throw .noRandomness("\(error)") }
   }
 
   private func seed(_ name: KeyName) throws(NodeError) -> [UInt8] {
-    let path = Self.path(directory, name)
+    try Self.seed(at: Self.path(directory, name))
+  }
+
+  private static func seed(at path: String) throws(NodeError) -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     guard descriptor >= 0 else {
       if errno == ENOENT { throw .keyMissing(path: path) }

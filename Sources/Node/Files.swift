@@ -1,4 +1,5 @@
 import Glibc
+import Signing
 
 /// Small files and directories of a data directory: written whole and synced, or not at all.
 enum Files {
@@ -8,6 +9,11 @@ enum Files {
   static func exists(_ path: String) -> Bool {
     var status = stat()
     return lstat(path, &status) == 0
+  }
+
+  static func isDirectory(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
   static func isExecutable(_ path: String) -> Bool {
@@ -85,6 +91,21 @@ enum Files {
     rmdir(path)
   }
 
+  /// A directory of small files, with the same access, to where nothing is.
+  static func copyDirectory(_ path: String, to new: String) throws(NodeError) {
+    try makeDirectory(new)
+    for name in entries(path) {
+      let (from, to) = ("\(path)/\(name)", "\(new)/\(name)")
+      if isDirectory(from) {
+        try copyDirectory(from, to: to)
+      } else if var bytes = try read(from) {
+        defer { wipe(&bytes) }
+        try create(to, bytes)
+      }
+    }
+    try synchronizeDirectory(new)
+  }
+
   /// Sorted; none if it cannot be read.
   static func entries(_ path: String) -> [String] {
     guard let directory = opendir(path) else { return [] }
@@ -113,6 +134,13 @@ enum Files {
   static func parent(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  /// The file that this process runs.
+  static func ownExecutable() -> String {
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let count = readlink("/proc/self/exe", &buffer, buffer.count)
+    return String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
   static func failure(_ path: String) -> NodeError {

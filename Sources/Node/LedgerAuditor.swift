@@ -5,7 +5,7 @@ import ServiceLifecycle
 import Signing
 import Wire
 
-/// Follows the ledger of this node and executes every final block again from the genesis, trusting no member: so what
+/// Follows the ledger of a network and executes every final block again from the genesis, trusting no member: so what
 /// the command line reports was computed, not copied. It keeps the record of every activation that ended.
 actor LedgerAuditor: Service {
   private static let address = ActorAddress(.client, "auditor")
@@ -37,6 +37,14 @@ actor LedgerAuditor: Service {
     verifier = try LedgerVerifier(genesis: genesis)
     segments = Verifier(context: genesis.verificationContext)
     (news, tell) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+  }
+
+  static func following(
+    _ genesis: Genesis, _ validators: [ActorAddress], over bus: Bus, changed: @escaping @Sendable () -> Void
+  ) throws(NodeError) -> LedgerAuditor {
+    do { return try LedgerAuditor(genesis: genesis, validators: validators, bus: bus, changed: changed) } catch {
+      throw .impossible(detail: "genesis: \(error)")
+    }
   }
 
   var height: Height { verifier.state.height }

@@ -31,10 +31,12 @@ struct PortBook {
     }
   }
 
+  /// - Parameter given: the one port that it may be, where others have it from an address book.
   mutating func open(
-    _ name: String, on plane: DataPlane
+    _ name: String, given: UInt16?, on plane: DataPlane
   ) throws(NodeError) -> (address: DataAddress, arrivals: AsyncStream<[Datagram]>) {
     do throws(DataPortError) {
+      if let given { return try plane.open(port: given) }
       if self[name] != 0, let opened = try? plane.open(port: self[name]) { return opened }
       let opened = try plane.open()
       self[name] = opened.address.port

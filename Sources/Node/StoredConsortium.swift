@@ -1,4 +1,6 @@
+import Assembly
 import Messages
+import Signing
 import Storage
 import Topology
 import Wire
@@ -10,6 +12,8 @@ public struct StoredConsortium: Sendable {
   public let path: String
   public let genesis: Genesis
   public let topology: Topology
+  /// What the directory is for.
+  public let extent: Extent
 
   public static func read(_ directory: String) throws(NodeError) -> StoredConsortium {
     let path = Files.absolute(directory)
@@ -28,17 +32,66 @@ public struct StoredConsortium: Sendable {
     guard genesis.signatureScheme == .ed25519 else {
       throw .damaged(path: genesisPath, detail: "it is a simulation's: its signatures prove nothing")
     }
-    return StoredConsortium(path: path, genesis: genesis, topology: file.topology)
+    return StoredConsortium(
+      path: path, genesis: genesis, topology: file.topology, extent: try Extent(stored: NodeContent.extent(path), path))
+  }
+
+  /// The data directories that actors have theirs in, and who they are; one, unless each node has its own.
+  public var places: [(directory: String, actors: [ActorAddress])] {
+    switch extent {
+    case .everything: [(path, topology.actors)]
+    case .node(let name): [(path, topology.placement.node(named: name)?.actors ?? [])]
+    case .spread:
+      topology.placement.nodes.filter { !$0.isExternal }.map {
+        ("\(path)/\(NodeDirectory.Name.nodes)/\($0.name)", $0.actors)
+      }
+    }
   }
 
   /// Every member that should have a block log here, in member order, and where it is.
   public var blockLogs: [(member: String, path: String)] {
-    genesis.members.map { member in
+    let places = places
+    return genesis.members.compactMap { member in
       // Regulators vote, too: each of them has a validator.
-      (member.name, "\(path)/\(ActorAddress.Role.validator.storeDirectory)/\(member.name).sqlite")
+      let address = ActorAddress(.validator, member.name)
+      guard let place = places.first(where: { $0.actors.contains(address) }) else { return nil }
+      return (member.name, "\(place.directory)/\(address.role.storeDirectory)/\(member.name).sqlite")
     }
   }
 
-  /// Where the secret keys are.
-  public var keyDirectory: String { "\(path)/keys" }
+  /// The secret keys that should be here, and where each is, in file order.
+  public var keys: [(name: KeyName, path: String)] {
+    if extent == .everything {
+      return KeyDirectory.names(topology).map { ($0, FileKeyring.path("\(path)/\(NodeDirectory.Name.keys)", $0)) }
+    }
+    return places.flatMap { place in
+      KeyName.names(topology, neededBy: place.actors).map {
+        ($0, FileKeyring.path("\(place.directory)/\(NodeDirectory.Name.keys)", $0))
+      }
+    }
+  }
+
+  /// The public half of a secret key here.
+  /// - Throws: `keyMissing`, `keyExposed` or `keyMalformed`, as a node would refuse it.
+  public static func publicKey(_ path: String) throws(NodeError) -> PublicKey {
+    do { return try FileKeyring.signingKey(at: path).publicKey } catch let error as NodeError { throw error } catch {
+      throw .noRandomness("\(error)")
+    }
+  }
+}
+
+extension Extent {
+  /// - Parameter path: of the directory that says so.
+  init(stored: String, _ path: String) throws(NodeError) {
+    switch stored {
+    case Extent.everything.description: self = .everything
+    case Extent.spread.description: self = .spread
+    default:
+      guard stored.hasPrefix("node ") else {
+        throw .damaged(
+          path: "\(path)/\(NodeDirectory.Name.extent)", detail: "it does not say what the directory is for")
+      }
+      self = .node(String(stored.dropFirst("node ".count)))
+    }
+  }
 }

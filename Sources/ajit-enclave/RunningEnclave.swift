@@ -19,7 +19,7 @@ struct RunningEnclave: Sendable {
     let store = try Self.openState(launch)
     let keys = try await Self.keys(store)
 
-    dataPlane = try DataPlane()
+    dataPlane = try DataPlane(host: launch.host)
     let application = try Self.open(launch.applicationPort, on: dataPlane)
     let network = try Self.open(launch.networkPort, on: dataPlane)
     arrivals = [application.arrivals, network.arrivals]
@@ -31,12 +31,7 @@ struct RunningEnclave: Sendable {
         networkPort: network.address, clock: launch.clock),
       recovering: await store.recover())
 
-    guard let endpoint = BusEndpoint(launch.endpoint), let node = BusEndpoint(launch.nodeEndpoint) else {
-      throw LaunchFault("its launcher names endpoints that are none: \(launch.endpoint), \(launch.nodeEndpoint)")
-    }
-    bus = try Bus()
-    try await bus.bind(endpoint)
-    for edge in launch.edges { try await bus.route(edge, to: node) }
+    bus = try await Self.bus(launch)
 
     let counts = EnclaveCounts(log: log)
     self.counts = counts
@@ -76,6 +71,35 @@ struct RunningEnclave: Sendable {
     await bus.shutdown()
     dataPlane.shutdown()
     try result.get()
+  }
+
+  /// Listens where it was told to, admits whom it was told of, and knows the way to them.
+  private static func bus(_ launch: EnclaveLaunch) async throws -> Bus {
+    var configuration = BusConfiguration()
+    if !launch.busSecret.isEmpty {
+      var secret = launch.busSecret
+      defer { wipe(&secret) }
+      configuration.keys = try CurveKeyPair(secret: secret)
+      configuration.admissions = launch.peers.compactMap { peer in
+        peer.key.map { Admission(CurvePublicKey($0), as: Set(peer.actors), anyOf: [.client]) }
+      }
+    }
+    let bus = try Bus(configuration: configuration)
+    try await bus.bind(endpoint(launch.place), publicationPort: launch.place.publicationPort)
+    for peer in launch.peers {
+      let endpoint = try endpoint(peer)
+      for actor in peer.actors {
+        try await bus.route(actor, to: endpoint, serverKey: peer.key.map { CurvePublicKey($0) })
+      }
+    }
+    return bus
+  }
+
+  private static func endpoint(_ place: BusPlace) throws(LaunchFault) -> BusEndpoint {
+    guard let endpoint = BusEndpoint(place.endpoint) else {
+      throw LaunchFault("its launcher names an endpoint that is none: \(place.endpoint)")
+    }
+    return endpoint
   }
 
   private static func openState(_ launch: EnclaveLaunch) throws -> SealedStore {

@@ -59,12 +59,15 @@ enum CommandStatus: Int32, CaseIterable {
     switch error {
     case .storage(let error): of(error)
     case .file: .inputOutput
-    case .damaged, .topologyDiffers, .enclaveChanged, .keyMalformed, .keysDiffer, .impossible, .unrecoverable: .badData
-    case .keyMissing: .missingInput
+    case .damaged, .topologyDiffers, .extentDiffers, .enclaveChanged, .keyMalformed, .keysDiffer, .bundleDiffers,
+      .impossible, .unrecoverable:
+      .badData
+    case .keyMissing, .bundleMissing: .missingInput
+    case .unknownNode: .usage
     case .keyExposed: .notPermitted
     case .bus, .dataPort, .noRandomness: .cannotCreate
-    case .enclaveExecutableMissing, .enclaveDidNotStart: .unavailable
-    case .enclaveKeepsStopping, .halted: .halted
+    case .enclaveExecutableMissing, .enclaveDidNotStart, .nodeDidNotStart: .unavailable
+    case .enclaveKeepsStopping, .halted, .nodeStopped: .halted
     }
   }
 

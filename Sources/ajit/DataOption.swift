@@ -13,7 +13,9 @@ struct DataOption: ParsableArguments {
   /// Where `ajit up` keeps data when nobody says otherwise, under the current directory.
   static let home = ".ajit"
 
-  static func defaultDirectory(_ topology: Topology) -> String { "\(home)/\(topology.name)" }
+  static func defaultDirectory(_ topology: Topology, node: String?) -> String {
+    "\(home)/\(topology.name)" + (node.map { "-\($0)" } ?? "")
+  }
 
   var directory: String {
     get throws {

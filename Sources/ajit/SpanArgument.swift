@@ -6,7 +6,7 @@ struct SpanArgument: ExpressibleByArgument, Equatable {
   let span: Span
 
   private static let units: [(suffix: String, nanoseconds: Int64)] = [
-    ("ms", 1_000_000), ("min", 60_000_000_000), ("s", 1_000_000_000), ("h", 3_600_000_000_000),
+    ("us", 1_000), ("ms", 1_000_000), ("min", 60_000_000_000), ("s", 1_000_000_000), ("h", 3_600_000_000_000),
   ]
 
   init?(argument: String) {

@@ -3,10 +3,10 @@ import Node
 
 struct KeysCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "keys", abstract: "Make key files for a topology, or show the public halves of a node's.",
+    commandName: "keys", abstract: "Make key bundles for a topology's nodes, or show the public halves of keys.",
     discussion: """
       ajit keys generate topologies/remote-surgery.yaml --out keys
-      ajit up topologies/remote-surgery.yaml --keys keys
+      ajit up topologies/remote-surgery.yaml --node edge-alpha-edge --keys keys/edge-alpha-edge --data /var/lib/ajit
       ajit keys show --data .ajit/remote-surgery
 
       A key file holds one secret and must be readable by its owner only (mode 600).
@@ -16,20 +16,33 @@ struct KeysCommand: AsyncParsableCommand {
 
 struct KeysGenerate: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "generate", abstract: "Make every key that a topology needs, each in a new file of its own.")
+    commandName: "generate", abstract: "Make a network: its genesis, and a key bundle for each of its nodes.",
+    discussion: """
+      Writes DIR/NODE for every node that the topology's `nodes:` names (without that section, one node per actor):
+      that node's secrets, the genesis, and the address book of all. Give each host its own directory and no other.
+      DIR/OFFLINE has the organisations' keys, which no node needs; DIR/CLIENT is for whoever only watches.
+
+      Nothing is overwritten; when it fails, nothing stays.
+      """)
 
   @Argument(help: "Topology file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
   var file: String
 
-  @Option(help: "Directory for the key files; made if it does not exist.", completion: .directory)
+  @Option(help: "Directory for the bundles; must not exist, or be empty.", completion: .directory)
   var out: String
+
+  @Option(
+    help: "The enclave that contracts will admit; ajit-enclave beside this program if left out.", completion: .file())
+  var enclave: String?
 
   func run() async throws {
     try await reporting {
-      let (topology, _) = try Files.topology(file)
-      let keys = KeyFiles(topology, directory: out)
-      try keys.generate()
-      Terminal.write("\(Wording.counted(keys.names.count, "key")) made in \(keys.directory): keep them secret\n")
+      let (topology, text) = try Files.topology(file)
+      let bundles = try KeyBundles.generate(topology, text: text, in: out, enclaveExecutable: enclave)
+      let nodes = topology.placement.nodes
+      Terminal.write(
+        "network \(bundles.book.network.prefix(8)): \(Wording.counted(nodes.count, "key bundle")) in"
+          + " \(bundles.directory): keep them secret\n")
       return .asExpected
     }
   }
@@ -47,12 +60,11 @@ struct KeysShow: AsyncParsableCommand {
   func run() async throws {
     try await reporting {
       let consortium = try location.consortium
-      let keys = KeyFiles(consortium.topology, directory: consortium.keyDirectory)
       var status = CommandStatus.asExpected
       var table = Table([.init("role"), .init("owner"), .init("public key", .right), .init("file")])
-      for name in keys.names {
-        var line = Line(role: name.role.rawValue, owner: name.owner, file: keys.path(name))
-        do throws(NodeError) { line.publicKey = try keys.publicKey(name).hexadecimal } catch {
+      for (name, path) in consortium.keys {
+        var line = Line(role: name.role.rawValue, owner: name.owner, file: path)
+        do throws(NodeError) { line.publicKey = try StoredConsortium.publicKey(path).hexadecimal } catch {
           line.problem = error.description
           if status == .asExpected { status = CommandStatus(error) }
         }

@@ -72,42 +72,49 @@ struct StatusInquiry {
   }
 
   func answers() async throws -> [Answer] {
-    let endpoint = Consortium.busEndpoint(dataDirectory: consortium.path)
-    if case .ipc(let path) = endpoint, !FileManager.default.fileExists(atPath: path) {
+    let places = consortium.places.map { (endpoint: Consortium.busEndpoint(dataDirectory: $0.directory), $0.actors) }
+    let live = places.filter { place in
+      if case .ipc(let path) = place.endpoint { FileManager.default.fileExists(atPath: path) } else { false }
+    }
+    guard !live.isEmpty else {
       throw CommandFailure(
         .unavailable, "nothing runs on \(consortium.path): start it with `ajit up FILE --data \(consortium.path)`")
     }
     let bus: Bus
     do { bus = try Bus() } catch { throw NodeError.bus(error) }
-    let answers = await ask(addresses(), at: endpoint, over: bus)
+    let contracts = contracts()
+    var questions: [(actor: ActorAddress, endpoint: BusEndpoint)] = []
+    for (endpoint, actors) in places {
+      // Enclaves answer their customers only, and their launchers have nothing to say.
+      questions += actors.filter { $0.role != .enclave && $0.role != .platform }.map { ($0, endpoint) }
+      for actor in actors where actor.role == .controller {
+        questions += contracts.filter { $0.owner == actor.name }.map { ($0.contract, endpoint) }
+      }
+    }
+    let answers = await ask(questions, over: bus)
     await bus.shutdown()
     return answers
   }
 
-  /// Every actor but the enclaves, which answer their customer only.
-  private func addresses() -> [ActorAddress] {
-    let topology = consortium.topology
-    return consortium.genesis.members.map { ActorAddress(.validator, $0.name) }
-      + topology.regulators.map { ActorAddress(.regulator, $0.name) }
-      + topology.operators.map { ActorAddress(.controller, $0.name) }
-      + topology.operators.flatMap(\.edges).map { ActorAddress(.edge, $0.name) } + contracts()
-      + topology.customers.map { ActorAddress(.customer, $0.name) }
-  }
-
   /// As far as the ledger here can be read: contracts are known by their ids only there.
-  private func contracts() -> [ActorAddress] {
+  private func contracts() -> [(contract: ActorAddress, owner: String)] {
     guard let first = consortium.blockLogs.first,
       let log = try? BlockLog(member: first.member, path: first.path),
       let state = try? LedgerReplay(consortium, log).state
     else { return [] }
-    return state.contracts().map { .contract($0.id) }
+    return state.contracts().compactMap { contract in
+      let owner = consortium.genesis.organisations.first { $0.id == contract.record.terms.operatorID }
+      return owner.map { (.contract(contract.id), $0.name) }
+    }
   }
 
-  private func ask(_ addresses: [ActorAddress], at endpoint: BusEndpoint, over bus: Bus) async -> [Answer] {
+  private func ask(
+    _ questions: [(actor: ActorAddress, endpoint: BusEndpoint)], over bus: Bus
+  ) async -> [Answer] {
     let client = ActorAddress(.client, "status-\(ProcessInfo.processInfo.processIdentifier)")
     return await withTaskGroup(of: (Int, Answer).self) { group in
-      for (index, address) in addresses.enumerated() {
-        group.addTask { (index, await Self.ask(address, from: client, at: endpoint, over: bus)) }
+      for (index, question) in questions.enumerated() {
+        group.addTask { (index, await Self.ask(question.actor, from: client, at: question.endpoint, over: bus)) }
       }
       var answers: [(Int, Answer)] = []
       for await answer in group { answers.append(answer) }

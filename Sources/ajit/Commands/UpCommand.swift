@@ -12,6 +12,12 @@ struct UpCommand: AsyncParsableCommand {
       ajit up topologies/remote-surgery.yaml --until-settled
       ajit up topologies/congested.yaml --fresh --until-settled --json
       ajit up topologies/remote-surgery.yaml --for 30s --data /var/lib/ajit
+      ajit up topologies/remote-surgery.yaml --spread --until-settled
+      ajit up topologies/remote-surgery.yaml --node NAME --keys keys/NAME --data /var/lib/ajit
+
+      Everything runs in this process (and each enclave in one of its own) unless --spread or --node says otherwise:
+      --spread starts one process per node of the topology on this machine; --node runs one node among others, here or
+      on other hosts, with the key bundle that `ajit keys generate` made for it. Nodes may start in any order.
 
       Everything durable lives in the data directory. Started again on one that exists, the consortium goes on where it
       was, however it had stopped. Without --until-settled or --for it runs until Ctrl-C; a second Ctrl-C stops it at
@@ -32,9 +38,29 @@ struct UpCommand: AsyncParsableCommand {
   @Flag(help: "Forget what the data directory holds and found a new network in it.")
   var fresh = false
 
+  @Flag(help: "One process per node, all on this machine; this one runs no actor.")
+  var spread = false
+
+  @Option(help: "Run only this node of the topology, until SIGTERM.")
+  var node: String?
+
   @Option(
-    help: "Found the network with the keys in this directory, made by `ajit keys generate`.", completion: .directory)
+    help: "Key bundles of `ajit keys generate`: with --node that node's own, otherwise the directory with all.",
+    completion: .directory)
   var keys: String?
+
+  @Option(name: .customLong("without"), help: "With --spread: a node that somebody else starts. Repeatable.")
+  var leftOut: [String] = []
+
+  @Flag(help: "With --spread: start a node again that ended by itself, instead of stopping with it.")
+  var restart = false
+
+  @Option(
+    help: "With --node on several hosts: what disciplines this host's clock, and its bound: \(ClockArgument.forms).")
+  var clock: ClockArgument?
+
+  @Flag(help: .hidden)
+  var supervised = false
 
   @Flag(help: "Stop when every activation of the topology is over.")
   var untilSettled = false
@@ -55,21 +81,38 @@ struct UpCommand: AsyncParsableCommand {
     if untilSettled, duration != nil {
       throw ValidationError("--until-settled and --for exclude each other: choose when to stop.")
     }
+    if node != nil, spread || untilSettled || duration != nil {
+      throw ValidationError(
+        "--node runs one node until it is told to stop: leave out --spread, --until-settled, --for.")
+    }
+    if !spread, restart || !leftOut.isEmpty { throw ValidationError("--restart and --without go with --spread.") }
   }
 
   func run() async throws {
     try await reporting {
       let (topology, text) = try Files.topology(file)
-      let directory = data ?? DataOption.defaultDirectory(topology)
+      let directory = data ?? DataOption.defaultDirectory(topology, node: node)
       let (log, sink) = ScreenLog.makeStream()
       let level: Logger.Level = verbose ? .info : .warning
-      let configuration = ConsortiumConfiguration(
-        topology: topology, topologyText: text, dataDirectory: directory, isFresh: fresh, keyDirectory: keys,
-        enclaveExecutable: enclave, logger: Logger(label: "ajit") { ScreenLog(label: $0, level: level, sink: sink) })
+      var configuration = ConsortiumConfiguration(
+        topology: topology, topologyText: text, extent: extent, dataDirectory: directory, isFresh: fresh,
+        keyDirectory: keys, enclaveExecutable: enclave,
+        logger: Logger(label: "ajit") { ScreenLog(label: $0, level: level, sink: sink) })
+      configuration.restartsNodes = restart
+      configuration.leftOut = leftOut
+      configuration.clock = clock?.quality
+      if let node {
+        let run = NodeRun(
+          node: node, configuration: configuration, isSupervised: supervised, isJSON: json, log: log,
+          endOfLog: { sink.finish() })
+        return try await run.go()
+      }
       let run = UpRun(
         topology: topology, configuration: configuration, terminal: Terminal(), isJSON: json, log: log,
         endOfLog: { sink.finish() })
       return try await run.go(stoppingWhen: untilSettled ? .settled : duration.map { .after($0.span) } ?? .told)
     }
   }
+
+  private var extent: Extent { node.map { .node($0) } ?? (spread ? .spread : .everything) }
 }

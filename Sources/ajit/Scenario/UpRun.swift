@@ -58,7 +58,9 @@ struct UpRun {
     _ condition: StopCondition, _ screen: ScenarioScreen
   ) async throws -> (Ending, ScenarioReport) {
     let start = WallClock.now()
-    let consortium = try await Consortium.start(configuration)
+    let consortium: any RunningConsortium =
+      configuration.extent == .spread
+      ? try await SpreadConsortium.start(configuration) : try await Consortium.start(configuration)
     let listening = Task {
       for await (actor, observation) in consortium.observations {
         // The node's log has it already, with what its supervisors have to say.
@@ -73,7 +75,7 @@ struct UpRun {
       }
     }
     defer { drawing.cancel() }
-    await announce(try await resumed(consortium, screen), screen)
+    await announce(consortium, try await resumed(consortium, screen), screen)
     let ending = try await wait(condition, consortium)
     await tell(ending == .interrupted ? "stopping, as told" : "stopping", screen)
     try await consortium.stop()
@@ -86,7 +88,7 @@ struct UpRun {
   // MARK: Starting and stopping
 
   /// Tells the screen what an earlier run had ordered.
-  private func resumed(_ consortium: Consortium, _ screen: ScenarioScreen) async throws -> Int {
+  private func resumed(_ consortium: any RunningConsortium, _ screen: ScenarioScreen) async throws -> Int {
     let orders = await consortium.summary().activations.compactMap { activation in
       activation.id.map { (label: activation.label, customer: activation.customer, id: $0) }
     }
@@ -94,17 +96,22 @@ struct UpRun {
     return orders.count
   }
 
-  private func announce(_ resumed: Int, _ screen: ScenarioScreen) async {
+  private func announce(
+    _ consortium: any RunningConsortium, _ resumed: Int, _ screen: ScenarioScreen
+  ) async {
     let who = [
       Wording.counted(topology.operators.count, "operator"), Wording.counted(topology.regulators.count, "regulator"),
       Wording.counted(topology.customers.count, "customer"),
       Wording.counted(topology.customers.reduce(0) { $0 + $1.enclaves.count }, "enclave"),
     ].joined(separator: ", ")
     await tell("running: \(who)", screen)
+    if let spread = consortium as? SpreadConsortium {
+      for (node, process) in await spread.processIDs { await tell("node \(node) is process \(process)", screen) }
+    }
     if resumed > 0 { await tell("resuming: \(Wording.counted(resumed, "activation")) ordered before", screen) }
   }
 
-  private func wait(_ condition: StopCondition, _ consortium: Consortium) async throws -> Ending {
+  private func wait(_ condition: StopCondition, _ consortium: any RunningConsortium) async throws -> Ending {
     switch condition {
     case .settled:
       do { try await consortium.untilSettled() } catch is CancellationError { return .interrupted }
@@ -137,18 +144,25 @@ struct UpRun {
 
   // MARK: Reporting
 
-  private func report(_ consortium: Consortium) async throws -> ScenarioReport {
+  private func report(_ consortium: any RunningConsortium) async throws -> ScenarioReport {
     let summary = await consortium.summary()
     let stored = try StoredConsortium.read(configuration.dataDirectory)
-    return ScenarioReport(topology, summary, genesis: stored.genesis, milestones: try milestones(stored))
+    return ScenarioReport(
+      topology, summary, genesis: stored.genesis, milestones: try milestones(stored, through: summary.height))
   }
 
   /// Times and counter-offers as the ledger has them, so that a resumed scenario reports the same as an undisturbed
-  /// one.
-  private func milestones(_ stored: StoredConsortium) throws -> [ActivationID: ScenarioReport.Milestones] {
-    guard let first = stored.blockLogs.first else { return [:] }
-    let log = try BlockLog(member: first.member, path: first.path)
-    return try LedgerReplay(stored, log).milestones
+  /// one. From the first member that has all of it: one that was down at the end has not.
+  private func milestones(
+    _ stored: StoredConsortium, through height: Height
+  ) throws -> [ActivationID: ScenarioReport.Milestones] {
+    var best: (height: Height, milestones: [ActivationID: ScenarioReport.Milestones])?
+    for (member, path) in stored.blockLogs {
+      guard let replay = try? LedgerReplay(stored, BlockLog(member: member, path: path)) else { continue }
+      if best.map({ replay.state.height > $0.height }) ?? true { best = (replay.state.height, replay.milestones) }
+      if replay.state.height >= height { break }
+    }
+    return best?.milestones ?? [:]
   }
 
   private func finish(

@@ -1,0 +1,144 @@
+import Assembly
+import Bus
+import Effects
+import Messages
+import ServiceLifecycle
+import Synchronization
+import Topology
+
+/// A consortium spread over processes of this machine, one per node of the topology, and this one, which runs no actor:
+/// it starts them, shows what they report, and ends them.
+///
+/// What it shows on the way comes from the nodes' reports (a pipe each): only the actors know an epoch's record or a
+/// customer's stage before the ledger does. What came of it comes from the ledger, which this process follows over the
+/// bus as any client could, executing every block again: so a node cannot make the verdict better than it is.
+public actor SpreadConsortium: RunningConsortium {
+  public nonisolated let observations: AsyncStream<(ActorAddress, Observation)>
+
+  private let configuration: ConsortiumConfiguration
+  private let directory: NodeDirectory
+  private let supervisor: NodeSupervisor
+  private let auditor: LedgerAuditor
+  private let told: Told
+  private let changes: Changes
+  private let run: ServiceRun
+
+  /// What the nodes have told so far.
+  private final class Told: Sendable {
+    let progress = Mutex<[String: [PlanProgress]]>([:])
+  }
+
+  /// Opens or founds the data directory, starts every node that is not somebody else's, and waits until they are
+  /// reachable. When this throws, no process is left, and a directory that was to be founded is gone again.
+  public static func start(_ configuration: ConsortiumConfiguration) async throws(NodeError) -> SpreadConsortium {
+    OpenFileLimit.raise()
+    let executable = try EnclaveExecutable(configuration.enclaveExecutable ?? EnclaveExecutable.defaultPath())
+    let directory = try NodeDirectory.open(configuration, executable: executable)
+    do throws(NodeError) {
+      let bus = try await connect(directory, configuration.topology)
+      do throws(NodeError) {
+        let consortium = try SpreadConsortium(configuration, directory, bus)
+        try await consortium.supervisor.startAll()
+        directory.confirm()
+        await consortium.run.start()
+        return consortium
+      } catch {
+        await bus.shutdown()
+        throw error
+      }
+    } catch {
+      defer { directory.unlock() }
+      try directory.abandon()
+      throw error
+    }
+  }
+
+  /// A client of every actor.
+  private static func connect(_ directory: NodeDirectory, _ topology: Topology) async throws(NodeError) -> Bus {
+    let bundle = try KeyBundle(directory.bundle(KeyBundles.client), of: KeyBundles.client, topology)
+    let keys = try bundle.keyring.curveKey("curve")
+    do throws(BusError) {
+      let bus = try Bus(configuration: BusConfiguration(keys: keys))
+      do throws(BusError) {
+        for place in bundle.book.places where place.isServed {
+          for actor in place.addresses where actor.role == .validator {
+            try await bus.route(actor, to: place.endpoint, serverKey: place.key)
+          }
+        }
+        return bus
+      } catch {
+        await bus.shutdown()
+        throw error
+      }
+    } catch {
+      throw .bus(error)
+    }
+  }
+
+  private init(_ configuration: ConsortiumConfiguration, _ directory: NodeDirectory, _ bus: Bus) throws(NodeError) {
+    let changes = Changes()
+    let told = Told()
+    let (observations, stream) = AsyncStream.makeStream(
+      of: (ActorAddress, Observation).self, bufferingPolicy: .bufferingOldest(Consortium.maximumBufferedObservations))
+    let validators = directory.genesis.members.map { ActorAddress(.validator, $0.name) }
+    let auditor = try LedgerAuditor.following(directory.genesis, validators, over: bus) { changes.tell() }
+    let tell = auditor.tell
+    let nodes = configuration.topology.placement.nodes
+      .filter { !$0.isExternal && !configuration.leftOut.contains($0.name) }
+    let supervisor = NodeSupervisor(
+      NodeSupervisor.Setting(
+        executable: configuration.nodeExecutable ?? Files.ownExecutable(),
+        enclaveExecutable: configuration.enclaveExecutable.map(Files.absolute), directory: directory,
+        restartsNodes: configuration.restartsNodes, logger: configuration.logger
+      ) { _, report in
+        switch report {
+        case .ready: break
+        case .observed(let actor, let observation):
+          stream.yield((actor, observation))
+          if case .blockFinal(let height, _, _, _) = observation { tell.yield(height) }
+        case .progress(let customer, let plans):
+          told.progress.withLock { $0[customer] = plans }
+          changes.tell()
+        }
+      }, nodes: nodes.map(\.name))
+    self.configuration = configuration
+    self.directory = directory
+    self.observations = observations
+    self.supervisor = supervisor
+    self.auditor = auditor
+    self.told = told
+    self.changes = changes
+    // The auditor reads the rest of the ledger while the nodes are being ended, as far as they still answer.
+    run = ServiceRun(
+      [auditor, supervisor], handlesSignals: configuration.handlesSignals, logger: configuration.logger
+    ) {
+      await supervisor.endAll()
+      await bus.shutdown()
+      directory.unlock()
+      stream.finish()
+      changes.finish()
+    }
+  }
+
+  public nonisolated var isNew: Bool { directory.isNew }
+
+  /// By node: the processes that are there now.
+  public var processIDs: [(node: String, process: Int32)] { get async { await supervisor.processIDs } }
+
+  public func untilSettled() async throws {
+    for await _ in changes.stream() {
+      if await summary().isSettled { return }
+    }
+    if !Task.isCancelled { try await untilStopped() }
+    throw CancellationError()
+  }
+
+  public func untilStopped() async throws(NodeError) { try await run.untilStopped() }
+  public func stop() async throws(NodeError) { try await run.stop() }
+
+  public func summary() async -> ConsortiumSummary {
+    let progress = told.progress.withLock { $0 }
+    let customers = configuration.topology.customers.map { ($0.name, progress[$0.name] ?? []) }
+    return await ConsortiumSummary(configuration.topology, directory.genesis, auditor, customers)
+  }
+}

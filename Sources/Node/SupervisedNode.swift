@@ -1,0 +1,26 @@
+import Effects
+import Messages
+
+/// A node that reports to the process that started it (``NodeReport``), and stops when that one ends.
+public enum SupervisedNode {
+  /// Reports until the node has stopped; who asks shows nothing itself.
+  public static func report(_ node: Consortium) async {
+    let channel = ReportChannel()
+    channel.whenEnded { Task { try? await node.stop() } }
+    var told: [String: [PlanProgress]] = [:]
+    func tellProgress() async {
+      for (customer, plans) in await node.progress() where told[customer] != plans {
+        told[customer] = plans
+        await channel.send(.progress(customer: customer, plans))
+      }
+    }
+    await tellProgress()
+    await channel.send(.ready)
+    for await (actor, observation) in node.observations {
+      guard NodeReport.isReported(actor, observation) else { continue }
+      await channel.send(.observed(actor, observation))
+      // A customer's stage changes with what happens to its activations, and on the ledger.
+      if actor.role == .customer { await tellProgress() }
+    }
+  }
+}
