@@ -11,8 +11,10 @@ public struct AccountBase: Hashable, Sendable, WireCodable {
   /// The encoded account state (Metering); its SHA-256 stands in the record.
   public var state: [UInt8]
 
-  /// Rule windows hold a histogram per rule.
+  /// Rule windows hold a histogram per rule. No contract is deployed whose windows could grow beyond.
   public static let maximumStateBytes = 128 << 10
+  /// In that state: a rule's counters, and a bucket of its histogram with a count of 64 bits.
+  static let (ruleBytesAtMost, bucketBytesAtMost) = (256, 12)
 
   public init(record: SignedRecord, state: [UInt8]) {
     self.record = record

@@ -408,6 +408,13 @@ public struct HistogramSpecification: Hashable, Sendable, WireCodable {
     self.highest = highest
   }
 
+  /// Buckets there are at most: two rows of equal ones, and one more row for each further power of two up to ``highest``.
+  public var bucketCount: UInt64 {
+    let units = highest / max(unit, 1)
+    let powers = UInt64(UInt64.bitWidth - units.leadingZeroBitCount)
+    return (1 << subBits) * (powers > subBits ? powers - subBits + 1 : 1)
+  }
+
   /// 1 µs to 10 s at about 3 % resolution.
   public static let standard = HistogramSpecification(unit: 1_000, subBits: 5, highest: 10_000_000_000)
 

@@ -36,6 +36,19 @@ extension ContractTerms {
       throw TermsError("context.maximumEpochs", "epochs of \(metering.epoch) beyond \(Self.maximumSpan)")
     }
     try validateAmounts()
+    try validateState()
+  }
+
+  /// What windowed rules carry from epoch to epoch must fit into a demand (``AccountBase``).
+  private func validateState() throws(TermsError) {
+    let histograms = rules.count { $0.window > 1 && $0.hasHistogram }
+    let bytes =
+      rules.count * AccountBase.ruleBytesAtMost
+      + histograms * Int(clamping: metering.histogram.bucketCount) * AccountBase.bucketBytesAtMost
+    guard bytes <= AccountBase.maximumStateBytes else {
+      throw TermsError(
+        "rules", "\(histograms) delay rules over several epochs and such a histogram exceed what can be demanded")
+    }
   }
 
   /// E + B of the longest booking must have 64 bits: then no payout of this contract can overflow.
@@ -74,19 +87,22 @@ extension Rule {
   /// Ratios are parts per billion.
   public static let ratioUnit: UInt64 = 1_000_000_000
 
+  /// Whether it is judged by a distribution, or by one number per epoch.
+  var hasHistogram: Bool {
+    switch metric {
+    case .oneWayDelay, .roundTrip, .delayVariation: true
+    case .lossRatio, .throughput, .availability, .survivalTime: false
+    }
+  }
+
   func validate(_ field: String, maximumEpochs: UInt64) throws(TermsError) {
     guard window >= 1 else { throw TermsError("\(field).window", "must be at least 1 epoch") }
     guard window <= maximumEpochs else {
       throw TermsError("\(field).window", "longer than context.maximumEpochs: it would never be judged")
     }
-    let isOneNumber =
-      switch metric {
-      case .oneWayDelay, .roundTrip, .delayVariation: false
-      case .lossRatio, .throughput, .availability, .survivalTime: true
-      }
-    guard (statistic == .value) == isOneNumber else {
+    guard (statistic == .value) != hasHistogram else {
       throw TermsError(
-        "\(field).statistic", isOneNumber ? "must be `value` for \(metric)" : "\(metric) needs a statistic")
+        "\(field).statistic", hasHistogram ? "\(metric) needs a statistic" : "must be `value` for \(metric)")
     }
     let (limit, overflow) = reference.addingReportingOverflow(tolerance)
     guard !overflow else { throw TermsError("\(field).tolerance", "reference + tolerance exceed 64 bits") }

@@ -68,7 +68,9 @@ extension ReceiptSet {
     var opened: [SLAReceipt] = []
     var points = side.points(parties.ends)[...]
     for envelope in receipts {
-      guard let receipt = try? envelope.decode(SLAReceipt.self) else { throw .malformed }
+      guard let receipt = try? envelope.decode(SLAReceipt.self), receipt.keeps(to: parties.metering.histogram) else {
+        throw .malformed
+      }
       guard receipt.activation == parties.activation, receipt.epoch == epoch else { throw .wrongEpoch }
       guard let index = points.firstIndex(of: receipt.meteredPoint) else { throw .wrongPoint }
       try parties.check(receipt, by: envelope.signer, after: chain)
@@ -101,4 +103,12 @@ extension AccountParties {
 
 extension SLAReceipt {
   public var meteredPoint: MeteredPoint { MeteredPoint(direction, point) }
+
+  /// Whether its histograms have only buckets that the contract's specification has: what is carried from epoch to epoch
+  /// must stay as small as the contract was checked for (``AccountState``).
+  func keeps(to specification: HistogramSpecification) -> Bool {
+    [delay, delayVariation, roundTrips?.summary].allSatisfy { summary in
+      summary?.histogram.buckets.last.map { UInt64($0.index) < specification.bucketCount } ?? true
+    }
+  }
 }

@@ -52,8 +52,7 @@ struct AccountTests {
     #expect(record.segments.map(\.penaltiesDue) == [0, 7])
   }
 
-  /// Epoch rule 7.
-  @Test func atAHandoverTheOldEdgesLastReceiptMeetsTheNewOnesFirst() throws {
+  @Test func rule7TheOldEdgesLastReceiptMeetsTheNewOnesFirst() throws {
     var parties = try Samples.parties(terms, ends: [.near, .far])
     try Samples.apply(try Samples.handover(from: 2), to: &parties)
     let (old, new) = (try Samples.key(Samples.anchorEdge).publicKey, try Samples.key(Samples.newEdge).publicKey)
@@ -174,6 +173,21 @@ struct AccountTests {
       }
     }
     _ = try JointAccount(resuming: record, state: state, parties: parties)
+  }
+
+  /// The state must fit into a demand whatever a receiver writes into its histogram.
+  @Test func aHistogramBeyondItsSpecificationIsNoReceipt() throws {
+    let parties = try Samples.parties(terms)
+    var chain: [MeteredPoint: Digest] = [:]
+    var sets = try EpochStory().sets(parties, after: &chain)
+    var receipt: SLAReceipt = try sets.customer.receipts[1].decode()
+    receipt.delay?.histogram.add(at: UInt32(clamping: HistogramSpecification.standard.bucketCount))
+    sets.customer.receipts[1] = Envelope(
+      signing: receipt, with: try Samples.key(Samples.nearEnclave), network: Samples.network)
+    #expect(throws: AccountError.customerReceipts(.malformed)) {
+      try JointAccount(parties: parties).appending(
+        epoch: 0, customer: sets.customer, networkOperator: sets.networkOperator)
+    }
   }
 
   /// What both sides signed may still be nonsense; nothing that follows may stop the machine.

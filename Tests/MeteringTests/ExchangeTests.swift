@@ -285,7 +285,7 @@ struct ExchangeTests {
 
   // MARK: The gate
 
-  @Test func theGateNeedsTheRecordOfTwoEpochsBefore() throws {
+  @Test func rule8TheGateNeedsTheRecordOfTwoEpochsBefore() throws {
     let clock = try Samples.clock(terms)
     var gate = RecordGate(terms: terms.metering, clock: clock)
     #expect(gate.isOpen(for: 0) && gate.isOpen(for: 1) && !gate.isOpen(for: 2))

@@ -58,7 +58,7 @@ struct SegmentTests {
   }
 
   /// "A disagreement on the serving cell touches access segments only" (epoch rule 6).
-  @Test func aDisputedCellMakesAccessInconclusiveAndLiftsNoViolation() throws {
+  @Test func rule6ADisputedCellMakesAccessInconclusiveAndLiftsNoViolation() throws {
     for lose in [\EpochStory.lostOnAccess, \.lostOnFarAccess] {
       #expect(
         try verdicts([loss]) {

@@ -61,7 +61,7 @@ struct VerdictTests {
     #expect(try verdicts([rule]) { $0.delay = .milliseconds(10) } == [expected])
   }
 
-  @Test func tooFewSamplesAreInconclusiveAndEmptyEpochsToo() throws {
+  @Test func rule5TooFewSamplesAreInconclusiveAndEmptyEpochsToo() throws {
     var strict = loss
     strict.minimumSamples = 300_000
     #expect(try verdicts([strict]) { $0.lostInCore = 100 } == [.inconclusive])
@@ -105,7 +105,7 @@ struct VerdictTests {
       } == [.inconclusive, .inconclusive])
   }
 
-  @Test func aClockStepLeavesLossAndRoundTripStanding() throws {
+  @Test func rule6AClockStepLeavesLossAndRoundTripStanding() throws {
     let roundTrip = Samples.rule(.roundTrip, .maximum, .down, reference: 20_000_000)
     let stepped = ClockQuality(source: .ntp, synchronised: true, errorBound: .microseconds(100), steps: 1)
     #expect(
@@ -144,7 +144,32 @@ struct VerdictTests {
     }
   }
 
-  @Test func aGatedEpochIsJudgedByNoRule() throws {
+  /// How many samples there would have been is what a missing receipt hides: not counting must never buy INCONCLUSIVE.
+  @Test func whoKeptARuleFromBeingJudgedBearsItHoweverFewSamplesThereWere() throws {
+    var fiveNines = loss
+    fiveNines.minimumSamples = 300_000
+    #expect(try verdicts([fiveNines]) { $0.customerCondition = .interrupted } == [.met])
+    #expect(try verdicts([fiveNines]) { $0.operatorCondition = .interrupted } == [.violated])
+    #expect(try verdicts([fiveNines]) { _ in } == [.inconclusive])
+  }
+
+  /// Packets for others than the flow's peer get numbers and are dropped at the edge: by the sender's own word no loss.
+  @Test(arguments: [(UInt64(20), Verdict.met), (10, .violated), (0, .violated)])
+  func whatTheSenderAddressedElsewhereIsNoLoss(elsewhere: UInt64, expected: Verdict) throws {
+    let terms = try Samples.terms([loss])
+    let story = EpochStory()
+    var customer = try story.receipts(.customer, terms)
+    var networkOperator = try story.receipts(.networkOperator, terms)
+    customer[0].counts.packetsSent -= elsewhere
+    networkOperator[0].counts.packetsSent -= 20
+    networkOperator[0].counts.droppedByPolicy = 20
+    networkOperator[1].counts.uniqueReceived -= 20
+    var windows = RuleWindows(terms: terms)
+    let receipts = EpochReceipts(epoch: 0, customer: customer, networkOperator: networkOperator)
+    #expect(Metering.assess(receipts, terms: terms, windows: &windows).outcome == expected)
+  }
+
+  @Test func rule8AGatedEpochIsJudgedByNoRule() throws {
     let terms = try Samples.terms([loss, delay])
     var story = EpochStory(epoch: 4, sent: 0)
     story.customerCondition = .gated
