@@ -160,8 +160,8 @@ public struct ControllerCore: RoleCore {
     }
   }
 
-  /// Does what the activation needs next, and sets its timer. Called when the ledger, an edge or a domain said something
-  /// about it and by the timer; doing it twice does no harm.
+  /// Does what the activation needs next, and sets its timer. Called when the ledger, an edge or a domain said
+  /// something about it and by the timer; doing it twice does no harm.
   mutating func advance(_ activation: ActivationID, _ turn: inout Turn) {
     guard isReady, jobs[activation] != nil else { return }
     var wake = decideIfDue(activation, &turn)

@@ -4,9 +4,9 @@ import Metering
 import Signing
 import Slicing
 
-/// DemandService, DemandRecord, Dispute: who is silent loses by a deadline on the ledger (sla.md, "The activation"). The
-/// operator's side of it: it answers what is demanded of it with what its anchor edge holds, and demands itself when the
-/// customer's side stops making records.
+/// DemandService, DemandRecord, Dispute: who is silent loses by a deadline on the ledger (sla.md, "The activation").
+/// The operator's side of it: it answers what is demanded of it with what its anchor edge holds, and demands itself
+/// when the customer's side stops making records.
 ///
 /// A record of epoch e is due by the end of e + 1 (epoch rule 8). The operator waits for as long again as the contract
 /// gives anybody to answer before it goes to the ledger: an enclave that restarts is not a customer that withholds.

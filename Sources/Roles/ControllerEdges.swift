@@ -18,18 +18,23 @@ extension ControllerCore {
 
   // MARK: Duties
 
-  /// Gives an edge something to do, after all that it was given before.
-  mutating func assign(_ duty: Duty, to address: ActorAddress, of activation: ActivationID, end: FlowEnd? = nil) {
+  /// Gives an edge of the service something to do, after all that it was given before.
+  mutating func assign(_ duty: Duty, to address: ActorAddress, of activation: ActivationID) {
+    guard let index = jobs[activation]?.service?.lines.firstIndex(where: { $0.address == address }) else { return }
+    jobs[activation]?.service?.lines[index].duties.append(duty)
+  }
+
+  /// The edge is to open the service for an end. One that comes into it later is told what has changed before.
+  mutating func open(_ order: ServiceOrder, at address: ActorAddress, of activation: ActivationID) {
     guard var service = jobs[activation]?.service else { return }
-    let index: Int
-    if let known = service.lines.firstIndex(where: { $0.address == address }) {
-      index = known
+    if let index = service.lines.firstIndex(where: { $0.address == address }) {
+      service.lines[index].ends.insert(order.end)
+      service.lines[index].duties.append(.open(order))
     } else {
-      index = service.lines.count
-      service.lines.append(EdgeLine(address: address, ends: []))
+      var line = EdgeLine(address: address, ends: [order.end])
+      line.duties = [.open(order)] + service.updates.map { .update($0) }
+      service.lines.append(line)
     }
-    if let end, !service.lines[index].ends.contains(end) { service.lines[index].ends.append(end) }
-    service.lines[index].duties.append(duty)
     jobs[activation]?.service = service
   }
 
@@ -129,7 +134,7 @@ extension ControllerCore {
       guard let address = place(serving.edge)?.address,
         let order = serviceOrder(activation, serving.end, from: 0, at: address, plan)
       else { continue }
-      assign(.open(order), to: address, of: activation, end: serving.end)
+      open(order, at: address, of: activation)
     }
   }
 
@@ -140,15 +145,15 @@ extension ControllerCore {
     guard let job = jobs[activation], let service = job.service else { return nil }
     let anchor = place(service.parties.anchorEdge)?.address
     let other = service.parties.serving(end.other, in: from).flatMap { place($0.edge)?.address }
-    let terms = service.parties.terms(of: from)
     return ServiceOrder(
-      activation: activation, terms: terms, order: job.order, confirmation: service.confirmation, end: end, from: from,
+      activation: activation, terms: job.terms, order: job.order, confirmation: service.confirmation, end: end,
+      from: from,
       flow: service.flow, anchor: anchor == address ? nil : anchor,
       // A flow that ends at the operator's endpoint ends at the anchor's.
       peerEdge: service.parties.ends.contains(.far) ? other : anchor == address ? nil : anchor,
       maintenance: job.maintenance, pathDelay: plan?.predictedDelay ?? .zero, pathLoss: plan?.predictedLoss ?? 0,
-      rateUp: plan?.throughputUp ?? terms.service.guaranteedUp,
-      rateDown: plan?.throughputDown ?? terms.service.guaranteedDown)
+      rateUp: plan?.throughputUp ?? job.terms.service.guaranteedUp,
+      rateDown: plan?.throughputDown ?? job.terms.service.guaranteedDown)
   }
 
   /// Where each edge sends what leaves its part of the slice: the port of whoever serves the other end, epoch by epoch.

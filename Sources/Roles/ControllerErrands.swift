@@ -3,8 +3,8 @@ import Messages
 import Signing
 import Slicing
 
-/// What the ledger is asked. A lost message costs time, nothing else: the bytes that were sent are sent again, each time
-/// to another member, until the ledger has answered or they have expired.
+/// What the ledger is asked. A lost message costs time, nothing else: the bytes that were sent are sent again, each
+/// time to another member, until the ledger has answered or they have expired.
 extension ControllerCore {
   mutating func sign(_ action: Action, expiry: Height) -> SignedTransaction {
     SignedTransaction(

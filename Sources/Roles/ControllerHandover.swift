@@ -4,10 +4,10 @@ import Metering
 import Signing
 import Slicing
 
-/// An end of a running flow moves to another cell (paper §3.2; epoch rule 7): make before break. A new slice is stitched
-/// while the old one is held, the new edge opens the service, then the ledger is told from which epoch on it serves.
-/// The old slice is given back when the last packet of the epoch before has left it. Any failure on the way leaves the
-/// old slice in force.
+/// An end of a running flow moves to another cell (paper §3.2; epoch rule 7): make before break. A new slice is
+/// stitched while the old one is held, the new edge opens the service, then the ledger is told from which epoch on it
+/// serves. The old slice is given back when the last packet of the epoch before has left it. Any failure on the way
+/// leaves the old slice in force.
 extension ControllerCore {
   /// Besides the contract's lead: for the domains, the new edge and the ledger.
   static let handoverMargin = Span.milliseconds(500)
@@ -111,7 +111,7 @@ extension ControllerCore {
     if line?.duties.contains(.open(order)) ?? false { return stitching.deadline }
     if jobs[activation]?.stitching?.hasOpened == true { return nil }
     jobs[activation]?.stitching?.hasOpened = true
-    assign(.open(order), to: address, of: activation, end: handover.end)
+    open(order, at: address, of: activation)
     return stitching.deadline
   }
 
@@ -129,12 +129,12 @@ extension ControllerCore {
     if service.lines.first(where: { $0.address == address && $0.ends.contains(handover.end) })?.port == nil,
       let order = serviceOrder(activation, handover.end, from: handover.from, at: address, slice?.plan)
     {
-      assign(.open(order), to: address, of: activation, end: handover.end)
+      open(order, at: address, of: activation)
     }
     let port = service.lines.first { $0.address == address }?.port
     let update = BookingUpdate.handover(handover, edge: address, port: port)
     guard jobs[activation]?.service?.parties.apply(update) == true else { return }
-    jobs[activation]?.service?.lastHandover = handover
+    jobs[activation]?.service?.updates.append(update)
     assignToAll(.update(update), of: activation)
     updateRoutes(activation)
     if let start = job.start(of: handover.from), let reservation {

@@ -131,7 +131,8 @@ extension ControllerCore {
     let confirmation: SliceConfirmation
     /// Segments and serving edges, as the ledger has them.
     var parties: AccountParties
-    var lastHandover: SliceHandover?
+    /// Handovers and amendments that are FINAL, in order.
+    var updates: [BookingUpdate] = []
     let flow: UInt32
     /// One per edge, in the order in which they came into it.
     var lines: [EdgeLine] = []
@@ -144,7 +145,7 @@ extension ControllerCore {
   /// What one edge still has to be told about one activation, in order; each is repeated until it is acknowledged.
   struct EdgeLine: Sendable {
     let address: ActorAddress
-    var ends: [FlowEnd]
+    var ends: Set<FlowEnd>
     var duties: [Duty] = []
     /// Where it takes packets.
     var port: DataAddress?

@@ -4,8 +4,8 @@ import Metering
 import Signing
 import Slicing
 
-/// Extend and Renegotiate: the customer signs first, the controller looks whether it can keep the promise, holds what it
-/// takes, signs the same bytes and brings both to the ledger (sla.md, "The activation").
+/// Extend and Renegotiate: the customer signs first, the controller looks whether it can keep the promise, holds what
+/// it takes, signs the same bytes and brings both to the ledger (sla.md, "The activation").
 extension ControllerCore {
   /// A renegotiated segment begins with the first epoch that starts late enough after its block; the slice is held for
   /// as many epochs more, should the block come late.
@@ -55,7 +55,12 @@ extension ControllerCore {
   }
 
   /// The one that the ledger has: ConfirmSlice's, or the last handover's.
-  private func planInForce(_ service: Service) -> Digest { service.lastHandover?.plan ?? service.confirmation.planHash }
+  private func planInForce(_ service: Service) -> Digest {
+    let handovers = service.updates.compactMap { update -> SliceHandover? in
+      if case .handover(let handover, _, _) = update { handover } else { nil }
+    }
+    return handovers.last?.plan ?? service.confirmation.planHash
+  }
 
   /// - Returns: nil when it is too late.
   private func firstEpoch(
@@ -109,6 +114,7 @@ extension ControllerCore {
       return turn.note("segment \(order.index) of \(activation.short) does not fit what is known of it", .warning)
     }
     jobs[activation]?.service?.epochsTold = job.epochs
+    jobs[activation]?.service?.updates.append(update)
     assignToAll(.update(update), of: activation)
     guard isRenegotiation, let reservation, let start = job.start(of: from) else { return }
     supersede(activation, by: reservation, at: start + job.terms.metering.grace)

@@ -27,8 +27,8 @@ extension ControllerCore {
 
   // MARK: By agreement
 
-  /// A customer proposes to close by this agreement. Agreed to only if the payer signed it and the anchor edge holds the
-  /// very same record as its last.
+  /// A customer proposes to close by this agreement. Agreed to only if the payer signed it and the anchor edge holds
+  /// the very same record as its last.
   mutating func settlementProposed(_ token: ReplyToken, _ envelope: Envelope, _ turn: inout Turn) {
     func refuse(_ code: RemoteError.Code, _ text: String) { turn.add(.refuse(token, RemoteError(code, text))) }
     guard let agreement = try? envelope.decode(SettlementAgreement.self) else {

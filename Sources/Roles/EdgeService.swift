@@ -119,11 +119,12 @@ struct EdgeService: Sendable {
     endpoint?.rebook(booking)
   }
 
+  /// Kept in order of their first epoch: a controller that starts anew tells all of them again, one by one.
   /// - Returns: false when there are too many.
   mutating func add(_ route: ServiceRoute) -> Bool {
-    guard routes.last != route else { return true }
+    guard !routes.contains(route) else { return true }
     guard routes.count < Self.maximumRoutes else { return false }
-    routes.append(route)
+    routes.insert(route, at: routes.firstIndex { $0.from > route.from } ?? routes.count)
     return true
   }
 

@@ -2,9 +2,9 @@ import Messages
 import Signing
 import Wire
 
-/// A slice that can be built: the way from cell to endpoint, or to another cell, with the network functions on it, and what it takes.
-/// Its ``hash`` goes on the ledger in ConfirmSlice; the plan itself stays in the controller's database and is opened
-/// only on a regulator's demand (adversaries.md, O11).
+/// A slice that can be built: the way from cell to endpoint, or to another cell, with the network functions on it, and
+/// what it takes. Its ``hash`` goes on the ledger in ConfirmSlice; the plan itself stays in the controller's database
+/// and is opened only on a regulator's demand (adversaries.md, O11).
 public struct SlicePlan: Hashable, Sendable, WireCodable {
   /// One step of an up packet, in order. Down packets take the same steps in reverse.
   public enum Step: Hashable, Sendable {
