@@ -3,12 +3,14 @@ import Messages
 import Metering
 import Signing
 
-/// The customer's enclave (§3.3): it stamps and counts what the customer sends and receives, signs a receipt for every
-/// epoch and point, and makes the joint record with the operator's edge monitor. The customer's host carries its
-/// packets and can withhold service from it, but cannot make it sign what it did not count.
+/// The customer's enclave (§3.3): it stamps and counts what the customer sends and receives, and signs a receipt for
+/// every epoch and point. The enclave at a flow's near end also makes the joint record with the operator's anchor edge;
+/// the one at the far end of a flow between two customers gives it its receipts. The customer's host carries its packets
+/// and can withhold service from it, but cannot make it sign what it did not count.
 ///
-/// One enclave serves many activations at once. Each is a ``Session``: opened by the customer, told to the edge, then
-/// one epoch after another until the booked ones are over or the activation is ended early.
+/// One enclave serves many activations at once. Each is a ``Session``: opened by the customer, told to the edge and to
+/// the enclave at the other end, then one epoch after another until the booked ones are over or the activation is ended
+/// early.
 public struct EnclaveCore: RoleCore {
   public struct Configuration: Sendable {
     public var name: String
@@ -43,15 +45,11 @@ public struct EnclaveCore: RoleCore {
   public static let maximumSessions = 1024
   /// Finished activations whose last record is kept for their customer to ask for.
   public static let maximumFinished = 1024
-  /// Records of earlier epochs that are read back at once.
+  /// Reads of own journals under way for somebody who asked.
   public static let maximumRecalls = 64
-  static let leastPatience: Span = .milliseconds(100)
-  static let longestPatience: Span = .seconds(2)
-  static let firstRetry: Span = .milliseconds(50)
-  static let longestRetry: Span = .seconds(2)
 
   enum Stream {
-    /// By slot: the session as its customer opened it, and as it was ended.
+    /// By slot: the session as its customer opened it, and what changed since.
     static let sessions: UInt16 = 0x0401
     /// By slot and epoch: ``EpochJournal``.
     static let journals: UInt16 = 0x0402
@@ -62,16 +60,43 @@ public struct EnclaveCore: RoleCore {
   }
 
   enum Purpose {
-    /// The next thing due by the clock: a probe, an epoch to close.
+    /// The next thing due by the clock: a probe, an epoch to close, receipts to collect.
     static let tick: UInt16 = 1
-    /// Something asked of the edge must be asked again.
+    /// Something of a session must be asked again.
     static let retry: UInt16 = 2
+  }
+
+  /// What is asked of others, one thing of each kind at a time.
+  enum Topic: Hashable, Sendable {
+    /// An edge carries the flow: by its place among the session's edges.
+    case flow(Int)
+    /// The enclave at the other end agrees on a key.
+    case pairing
+    /// The anchor edge makes a record.
+    case record
+
+    /// One number for a session and a topic, so that each has a timer of its own.
+    func index(slot: UInt64) -> UInt64 {
+      switch self {
+      case .pairing: slot << 8
+      case .record: slot << 8 | 1
+      case .flow(let place): slot << 8 | UInt64(2 + place)
+      }
+    }
+
+    static func split(_ index: UInt64) -> (slot: UInt64, topic: Topic) {
+      switch index & 0xff {
+      case 0: (index >> 8, .pairing)
+      case 1: (index >> 8, .record)
+      default: (index >> 8, .flow(Int(index & 0xff) - 2))
+      }
+    }
   }
 
   /// What a request in flight is about.
   enum Asked: Sendable {
-    case flow(slot: UInt64)
-    case exchange(slot: UInt64)
+    case conversation(slot: UInt64, Topic)
+    case receipts(slot: UInt64, epoch: EpochNumber, signer: PublicKey)
   }
 
   let configuration: Configuration
@@ -85,11 +110,8 @@ public struct EnclaveCore: RoleCore {
   var finished: [UInt64] = []
   var nextSlot: UInt64 = 0
   var asked: [RequestID: Asked] = [:]
-  /// Status answers that wait for the record of an earlier epoch.
   var recalls: [RequestID: Recall] = [:]
-  /// Sequence numbers being reserved, by slot: at most one range of each session at a time.
-  var reservations: [RequestID: UInt64] = [:]
-  private var lastRequest: UInt64 = 0
+  var numbers = RequestNumbers()
 
   public var receiptKey: PublicKey { configuration.receiptKey.publicKey }
 
@@ -105,12 +127,18 @@ public struct EnclaveCore: RoleCore {
     switch event {
     case .started:
       for slot in sessions.keys.sorted() {
-        sessions[slot]?.presentSince = now
-        resume(slot, &turn)
+        sessions[slot]?.booking.presentSince = now
+        sessions[slot]?.resumeCollecting(at: now)
+        tick(slot, &turn)
       }
     case .request(let token, let asker, let message): answer(token, asker, message.value, &turn)
     case .response(let id, let result): response(id, result, &turn)
-    case .timer(let timer): timerFired(timer, &turn)
+    case .timer(let timer):
+      switch timer.purpose {
+      case Purpose.tick: tick(timer.index, &turn)
+      case Purpose.retry: retry(timer.index, &turn)
+      default: break
+      }
     case .datagrams(let datagrams): carry(datagrams, &turn)
     case .recalled(let id, let records): recalled(id, records, &turn)
     case .published: break
@@ -118,37 +146,19 @@ public struct EnclaveCore: RoleCore {
     return turn.effects
   }
 
-  mutating func nextRequest(_ about: Asked) -> RequestID {
-    let id = nextNumber()
-    asked[id] = about
-    return id
-  }
-
-  mutating func nextNumber() -> RequestID {
-    lastRequest += 1
-    return RequestID(lastRequest)
-  }
-
-  private mutating func timerFired(_ timer: TimerID, _ turn: inout Turn) {
-    switch timer.purpose {
-    case Purpose.tick: tick(timer.index, &turn)
-    case Purpose.retry: resume(timer.index, &turn)
-    default: break
-    }
-  }
-
-  // MARK: The customer
-
   private mutating func answer(
     _ token: ReplyToken, _ asker: ActorAddress, _ message: Message, _ turn: inout Turn
   ) {
     switch message {
-    case .openSession where asker != configuration.customer, .endSession where asker != configuration.customer:
-      turn.count("enclave.sessions.refused")
-      turn.add(.refuse(token, RemoteError(.permissionDenied, "only \(configuration.customer) has sessions here")))
-    case .openSession(let opening): open(token, opening, &turn)
-    case .endSession(let ending): end(token, ending, &turn)
+    case .openSession, .endSession, .updateBooking, .settleEpoch, .getEpochMaterial:
+      guard asker == configuration.customer else {
+        turn.count("enclave.sessions.refused")
+        return turn.refuse(token, .permissionDenied, "only \(configuration.customer) has sessions here")
+      }
+      ordered(token, message, &turn)
     case .getEnclaveStatus(let request): report(token, request, &turn)
+    case .pair(let opening): pair(token, opening, &turn)
+    case .getReceipts(let request): giveReceipts(token, request, &turn)
     case .getEnclaveIdentity:
       turn.add(
         .reply(
@@ -164,52 +174,8 @@ public struct EnclaveCore: RoleCore {
             StatusItem("finished", finished.count),
           ])))
     default:
-      turn.add(.refuse(token, RemoteError(.unimplemented, "an enclave answers its customer's sessions and status")))
+      turn.refuse(token, .unimplemented, "an enclave answers its customer, the other end's enclave and status")
     }
-  }
-
-  private mutating func open(_ token: ReplyToken, _ opening: EnclaveSession, _ turn: inout Turn) {
-    if let slot = slots[opening.activation], var session = sessions[slot] {
-      // One account per activation, ever: a second one would sign contradictory statements.
-      let before = session.opening
-      guard session.reopen(opening) else {
-        return turn.add(.refuse(token, RemoteError(.failedPrecondition, "another session is open for this activation")))
-      }
-      if session.opening != before {
-        sessions[slot] = session
-        turn.add(.persist(session.record))
-      }
-      return turn.add(.reply(token, .acknowledged))
-    }
-    guard sessions.count - finished.count < Self.maximumSessions else {
-      return turn.add(
-        .refuse(token, RemoteError(.tooManyRequests, "this enclave accounts for \(Self.maximumSessions) at once")))
-    }
-    let slot = nextSlot
-    guard let session = Session(slot: slot, opening, configuration, presentSince: turn.now) else {
-      return turn.add(
-        .refuse(token, RemoteError(.invalidArgument, "terms, order, confirmation and this enclave do not fit together"))
-      )
-    }
-    nextSlot += 1
-    sessions[slot] = session
-    slots[opening.activation] = slot
-    turn.add(.persist(session.record))
-    turn.add(.reply(token, .acknowledged))
-    resume(slot, &turn)
-  }
-
-  private mutating func end(_ token: ReplyToken, _ ending: SessionEnding, _ turn: inout Turn) {
-    guard let slot = slots[ending.activation], var session = sessions[slot] else {
-      return turn.add(.refuse(token, RemoteError(.notFound, "no session for \(ending.activation.short)")))
-    }
-    guard session.end(after: ending.epochs) else {
-      return turn.add(.refuse(token, RemoteError(.failedPrecondition, "that epoch is over, or beyond those booked")))
-    }
-    sessions[slot] = session
-    turn.add(.persist(session.record))
-    turn.add(.reply(token, .acknowledged))
-    tick(slot, &turn)
   }
 
   /// Lets the oldest finished sessions go, and with them what was durable only for them.
@@ -218,8 +184,8 @@ public struct EnclaveCore: RoleCore {
     while finished.count > Self.maximumFinished {
       let slot = finished.removeFirst()
       if let session = sessions.removeValue(forKey: slot) {
-        slots[session.opening.activation] = nil
-        if let key = session.flowKey { flows[key] = nil }
+        slots[session.activation] = nil
+        for edge in session.edges { if let opened = edge.opened { flows[FlowKey(opened)] = nil } }
       }
       forgot = true
     }
@@ -231,22 +197,15 @@ public struct EnclaveCore: RoleCore {
   }
 }
 
-/// A flow as its packets name it: flow numbers are each edge's own.
+/// A flow as its packets name it: flow numbers are each operator's own.
 struct FlowKey: Hashable, Sendable {
   let edge: DataAddress
   let flow: UInt32
-}
 
-/// One call of `handle`: the time it runs at and the effects so far, in order. Datagrams of one turn leave together.
-struct Turn {
-  let now: Instant
-  private(set) var effects: [Effect] = []
-
-  init(at now: Instant) { self.now = now }
-
-  mutating func add(_ effect: Effect) { effects.append(effect) }
-  mutating func count(_ name: String, by amount: UInt64 = 1) { effects.append(.observe(.counted(name, by: amount))) }
-  mutating func note(_ text: String, _ severity: Observation.Severity = .information) {
-    effects.append(.observe(.note(severity, text)))
+  init(edge: DataAddress, flow: UInt32) {
+    self.edge = edge
+    self.flow = flow
   }
+
+  init(_ opened: FlowOpened) { self.init(edge: opened.address, flow: opened.flow) }
 }

@@ -3,48 +3,70 @@ import Messages
 import Metering
 
 /// What a customer asks about a session. Only the last record is in memory; where the ledger counts fewer epochs than
-/// are recorded, the one to settle with is read back from the journals.
+/// are recorded, or a demand is about an earlier one, it is read back from the journals.
 extension EnclaveCore {
-  /// A status answer that waits for the record of an earlier epoch.
-  struct Recall: Sendable {
-    let token: ReplyToken
-    let slot: UInt64
-    let epoch: EpochNumber
+  /// A read of own records under way.
+  enum Recall: Sendable {
+    /// Of sequence numbers that become usable when they are read back.
+    case reservation(slot: UInt64)
+    case status(ReplyToken, slot: UInt64, epoch: EpochNumber)
+    case material(ReplyToken, slot: UInt64, epoch: EpochNumber)
   }
 
   mutating func report(_ token: ReplyToken, _ request: ReportRequest, _ turn: inout Turn) {
     guard let slot = slots[request.activation], let session = sessions[slot] else {
-      return turn.add(.refuse(token, RemoteError(.notFound, "no session for \(request.activation.short)")))
+      return turn.refuse(token, .notFound, "no session for \(request.activation.short)")
     }
     let epochs = min(request.epochs ?? session.epochs, session.epochs)
-    guard epochs > 0, epochs < session.exchange.recordedEpochs else {
-      let record = epochs == 0 ? nil : session.exchange.lastSigned
+    guard let exchange = session.anchor?.exchange, epochs > 0, epochs < exchange.recordedEpochs else {
+      let record = epochs == 0 ? nil : session.anchor?.exchange.lastSigned
       return turn.add(.reply(token, .enclaveStatus(session.status(of: epochs, record, at: turn.now))))
     }
-    guard recalls.count < Self.maximumRecalls else {
-      return turn.add(
-        .refuse(token, RemoteError(.tooManyRequests, "\(Self.maximumRecalls) earlier records are being read")))
+    recall(.status(token, slot: slot, epoch: epochs - 1), from: epochs - 1, through: epochs - 1, &turn)
+  }
+
+  /// Reads journals back for somebody who asked.
+  mutating func recall(_ about: Recall, from first: EpochNumber, through last: EpochNumber, _ turn: inout Turn) {
+    let (token, slot): (ReplyToken, UInt64)
+    switch about {
+    case .reservation: return
+    case .status(let asked, let of, _), .material(let asked, let of, _): (token, slot) = (asked, of)
     }
-    let id = nextNumber()
-    recalls[id] = Recall(token: token, slot: slot, epoch: epochs - 1)
-    let key = Stream.key(slot: slot, epoch: epochs - 1)
-    turn.add(.recall(id, stream: Stream.journals, from: key, limit: 1))
+    guard recalls.count < Self.maximumRecalls, last - first < UInt64(JournalReading.epochsAtMost) else {
+      return turn.refuse(token, .tooManyRequests, "too much of what is past is being read")
+    }
+    let id = numbers.next()
+    recalls[id] = about
+    let key = Stream.key(slot: slot, epoch: first)
+    turn.add(.recall(id, stream: Stream.journals, from: key, limit: Int(last - first) + 1))
   }
 
   mutating func recalled(_ id: RequestID, _ records: [StoredRecord], _ turn: inout Turn) {
-    if let slot = reservations.removeValue(forKey: id) {
-      sessions[slot]?.reserved(records)
-      return
+    switch recalls.removeValue(forKey: id) {
+    case nil: return
+    case .reservation(let slot)?:
+      guard let stored = records.first, stored.key == slot, let limit = try? UInt64(decoding: stored.bytes) else {
+        return
+      }
+      sessions[slot]?.reserved(limit)
+    case .status(let token, let slot, let epoch)?:
+      // The session may have been forgotten in the meantime, and the next journal is then another's.
+      guard let session = sessions[slot], let journal = journals(records, of: slot).last, journal.epoch == epoch,
+        let record = session.anchor?.exchange.signedRecord(journal)
+      else { return turn.refuse(token, .notFound, "the record of epoch \(epoch) is gone") }
+      turn.add(.reply(token, .enclaveStatus(session.status(of: epoch + 1, record, at: turn.now))))
+    case .material(let token, let slot, let epoch)?:
+      guard let session = sessions[slot],
+        var past = try? CustomerExchange(
+          parties: session.booking.parties, key: configuration.receiptKey, network: configuration.network,
+          recovering: journals(records, of: slot)), past.recordedEpochs == epoch + 1
+      else { return turn.refuse(token, .notFound, "epoch \(epoch) is gone") }
+      turn.add(.reply(token, .epochMaterial(past.material(of: epoch).material)))
     }
-    guard let recall = recalls.removeValue(forKey: id) else { return }
-    // The session may have been forgotten in the meantime, and the next journal is then another's.
-    guard let session = sessions[recall.slot], let stored = records.first,
-      stored.key == Stream.key(slot: recall.slot, epoch: recall.epoch),
-      let journal = try? EpochJournal(decoding: stored.bytes), let record = session.exchange.signedRecord(journal)
-    else {
-      return turn.add(.refuse(recall.token, RemoteError(.notFound, "the record of epoch \(recall.epoch) is gone")))
-    }
-    turn.add(.reply(recall.token, .enclaveStatus(session.status(of: recall.epoch + 1, record, at: turn.now))))
+  }
+
+  private func journals(_ records: [StoredRecord], of slot: UInt64) -> [EpochJournal] {
+    records.filter { $0.key >> 32 == slot }.compactMap { try? EpochJournal(decoding: $0.bytes) }
   }
 }
 
@@ -52,14 +74,14 @@ extension Session {
   /// Where it stands with its first `epochs` epochs, the last record of which is given.
   func status(of epochs: UInt64, _ record: SignedRecord?, at now: Instant) -> EnclaveStatus {
     EnclaveStatus(
-      activation: opening.activation, phase: phase(of: epochs, at: now),
+      activation: activation, phase: phase(of: epochs, at: now),
       epoch: clock.epoch(at: now).flatMap { $0 < epochs ? $0 : nil }, record: record)
   }
 
   private func phase(of epochs: UInt64, at now: Instant) -> EnclaveStatus.Phase {
-    if exchange.recordedEpochs >= epochs { return .finished }
+    if anchor?.exchange.recordedEpochs ?? account.nextToClose >= epochs { return .finished }
     if now >= clock.start(of: epochs) { return .closing }
-    if flow == nil { return .opening }
+    if !isOpen(in: clock.epoch(at: now) ?? 0) { return .opening }
     return now < clock.startAt ? .ready : .serving
   }
 }

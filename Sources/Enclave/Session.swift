@@ -4,60 +4,72 @@ import Metering
 import Signing
 import Wire
 
-/// One activation as its enclave accounts for it.
+/// One activation as its enclave accounts for it: one end of the flow, and the records if it is the near one.
 struct Session: Sendable {
-  let slot: UInt64
-  private(set) var opening: EnclaveSession
-  let parties: AccountParties
-  /// Booked epochs, or fewer when the activation ends early.
-  private(set) var clock: EpochClock
-  /// This life began counting here: epochs that had begun before are interrupted.
-  var presentSince: Instant
-  var exchange: CustomerExchange
-  var gate: RecordGate
-  var flow: OpenFlow?
-  var up: PointMeter
-  var down: PointMeter
-  var limiter: RateLimiter
-  var sequences: SequenceReservation
-  var probes = ProbeSchedule()
-  /// A request to the edge is in flight, or a retry is set.
-  var isAsking = false
-  var failures: UInt64 = 0
-  var heading: ReceiptHeading
-
-  struct OpenFlow: Sendable {
-    let opened: FlowOpened
-    let key: PacketTag.Key
-    var stamper: PacketStamper
+  /// An edge that serves this end at some time, and the flow that is open with it.
+  struct EdgeFlow: Sendable {
+    let edge: ActorAddress
+    let key: PublicKey
+    var opened: FlowOpened?
+    var conversation = Conversation()
   }
 
-  /// - Returns: nil unless terms, order and confirmation are of one activation that names this enclave.
+  let slot: UInt64
+  private(set) var opening: EnclaveSession
+  let ownKey: PublicKey
+  /// Where packets for the flow's peer say they go.
+  let peer: PeerNumber
+  var booking: FlowBooking
+  var account: SessionAccount
+  /// In the order in which they came to serve.
+  var edges: [EdgeFlow]
+  /// What the tags of packets are made with: agreed on with the other end.
+  private(set) var tagKey: PacketTag.Key?
+  var pairing = Conversation()
+  var recording = Conversation()
+  /// Once the flow has its number.
+  var sender: FlowSender?
+  /// Sequence numbers that an earlier life may have used.
+  private var recoveredNumbers: UInt64 = 0
+  var transmit: PointMeter
+  var receive: PointMeter
+  var probes = ProbeSchedule()
+  var heading: ReceiptHeading
+  /// The near enclave asked before the epoch was closed here: the latest only.
+  var waitingForReceipts: (token: ReplyToken, epoch: EpochNumber)?
+
+  /// - Returns: nil unless terms, order and confirmation are of one activation that names this enclave at that end.
   init?(
-    slot: UInt64, _ opening: EnclaveSession, _ configuration: EnclaveCore.Configuration, presentSince: Instant,
-    epochs: UInt64? = nil
+    slot: UInt64, _ opening: EnclaveSession, _ configuration: EnclaveCore.Configuration, presentSince: Instant
   ) {
-    let (terms, order) = (opening.terms, opening.order)
+    let (terms, order, end) = (opening.terms, opening.order, opening.end)
+    let parties = AccountParties(
+      activation: opening.activation, terms: terms, order: order, confirmation: opening.confirmation,
+      maintenance: opening.maintenance)
+    let ownKey = configuration.receiptKey.publicKey
     guard (try? terms.validate()) != nil, terms.id == order.contract,
-      opening.confirmation.activation == opening.activation,
-      order.enclaves.contains(configuration.receiptKey.publicKey),
-      slot < UInt64(UInt32.max), (epochs ?? order.epochs) <= order.epochs,
-      let clock = EpochClock(
-        startAt: opening.confirmation.startAt, epochs: epochs ?? order.epochs, metering: terms.metering)
+      opening.confirmation.activation == opening.activation, order.enclave(at: end) == ownKey,
+      order.ends.count == 1 || (opening.peerEnclave != nil && order.enclave(at: end.other) != ownKey),
+      slot < UInt64(UInt32.max), let edge = parties.serving(end, in: 0)?.edge,
+      let booking = FlowBooking(parties, presentSince: presentSince, hearsOfRecords: end == .near)
     else { return nil }
     self.slot = slot
     self.opening = opening
-    self.clock = clock
-    self.presentSince = presentSince
-    parties = AccountParties(
-      activation: opening.activation, terms: terms, order: order, confirmation: opening.confirmation)
-    exchange = CustomerExchange(
-      parties: parties, key: configuration.receiptKey, network: configuration.network)
-    gate = RecordGate(terms: terms.metering, clock: clock)
-    up = PointMeter(point: MeteredPoint(.up, .enclaveTransmit), terms: terms, clock: clock)
-    down = PointMeter(point: MeteredPoint(.down, .enclaveReceive), terms: terms, clock: clock)
-    limiter = terms.senderLimiter(.up)
-    sequences = SequenceReservation(packetsPerEpoch: terms.packetsPerEpoch(.up))
+    self.ownKey = ownKey
+    self.booking = booking
+    peer = terms.number(ofPeer: order.peer)
+    switch end {
+    case .near:
+      account = .anchor(
+        CustomerAccount(
+          CustomerExchange(parties: parties, key: configuration.receiptKey, network: configuration.network)))
+    case .far:
+      account = .collected(
+        ReceiptBook(parties: parties, key: configuration.receiptKey, network: configuration.network))
+    }
+    edges = [EdgeFlow(edge: opening.edge, key: edge)]
+    transmit = booking.meter(MeteredPoint(end.sending, .enclaveTransmit), from: 0)
+    receive = booking.meter(MeteredPoint(end.other.sending, .enclaveReceive), from: 0)
     heading = ReceiptHeading(
       activation: opening.activation, flow: 0, cell: order.cell, clock: configuration.clock,
       attestation: opening.attestation)
@@ -65,24 +77,36 @@ struct Session: Sendable {
 
   // MARK: Where it stands
 
-  var epochs: UInt64 { clock.count }
-  var isFinished: Bool { exchange.recordedEpochs >= epochs }
+  var activation: ActivationID { opening.activation }
+  var end: FlowEnd { opening.end }
+  var clock: EpochClock { booking.clock }
+  var epochs: UInt64 { booking.epochs }
+  var hasPeerEnclave: Bool { booking.parties.ends.contains(.far) }
+
+  var anchor: CustomerAccount? {
+    get { if case .anchor(let anchor) = account { anchor } else { nil } }
+    set { if let newValue { account = .anchor(newValue) } }
+  }
+
+  /// All epochs have what this end owes for them: a record at the near end, receipts at the far one.
+  var isFinished: Bool { (anchor?.exchange.recordedEpochs ?? account.nextToClose) >= epochs }
   /// Finished, and the operator has the last record.
-  var isOver: Bool { isFinished && exchange.isIdle }
+  var isOver: Bool { isFinished && anchor?.exchange.isIdle ?? true }
   /// When no record can help anybody any more: the contract's time to settle is over.
   var abandonAt: Instant {
-    clock.end + parties.terms.deadlines.settleWithin + parties.terms.deadlines.settlementWindow
+    clock.end + booking.parties.deadlines.settleWithin + booking.parties.deadlines.settlementWindow
   }
-  var flowKey: FlowKey? { flow.map { FlowKey(edge: $0.opened.address, flow: $0.opened.flow) } }
 
-  /// How long the edge may take to answer one question. Three answers make a record, and it is due within the epoch
-  /// that follows, so one lost message must leave time to ask again; each failure allows twice as long, so that an edge
-  /// under load is not asked faster than it can answer.
-  var patience: Span {
-    let metering = parties.terms.metering
-    let first = max(Span.zero, metering.epoch - metering.grace) / 3
-    return min(EnclaveCore.longestPatience, max(EnclaveCore.leastPatience, first) * (1 << Int64(min(failures, 6))))
+  /// The open flow with the edge that serves this end in an epoch.
+  func flow(in epoch: EpochNumber) -> FlowOpened? {
+    guard let serving = booking.parties.serving(end, in: epoch) else { return nil }
+    return edges.first { $0.key == serving.edge }?.opened
   }
+
+  /// Whether packets of an epoch can leave.
+  func isOpen(in epoch: EpochNumber) -> Bool { tagKey != nil && flow(in: epoch) != nil }
+
+  // MARK: What the customer says
 
   /// The customer opens the session again, after a restart that gave its application another port, or with evidence
   /// that it renewed since. Nothing that is counted or signed depends on the port, and receipts name the evidence of
@@ -100,26 +124,96 @@ struct Session: Sendable {
     return true
   }
 
+  /// A handover or an amendment that is FINAL.
+  /// - Returns: false for one that does not fit, or that comes after its epochs were closed here.
+  mutating func update(_ update: BookingUpdate, at now: Instant) -> Bool {
+    var changed = self
+    guard changed.booking.apply(update, at: now), changed.account.apply(update) else { return false }
+    changed.follow(update)
+    changed.rebook()
+    self = changed
+    return true
+  }
+
+  private mutating func follow(_ update: BookingUpdate) {
+    guard case .handover(let handover, let edge, _) = update, handover.end == end,
+      !edges.contains(where: { $0.key == handover.edge })
+    else { return }
+    edges.append(EdgeFlow(edge: edge, key: handover.edge))
+  }
+
   /// The activation ends after so many epochs: never fewer than are closed, never more than were booked.
   mutating func end(after epochs: UInt64) -> Bool {
-    guard epochs >= 1, epochs <= opening.order.epochs, epochs >= exchange.nextToClose, !isFinished,
-      let shorter = clock.with(epochs: epochs, metering: parties.terms.metering)
-    else { return false }
-    clock = shorter
-    up.rebook(shorter)
-    down.rebook(shorter)
-    flow?.stamper.rebook(shorter)
+    guard !isFinished, booking.end(after: epochs, closed: account.nextToClose) else { return false }
+    rebook()
     return true
+  }
+
+  private mutating func rebook() {
+    booking.rebook(&transmit)
+    booking.rebook(&receive)
+    if var sender {
+      booking.rebook(&sender)
+      self.sender = sender
+    }
+  }
+
+  // MARK: The flow
+
+  /// An edge agreed to carry it.
+  /// - Returns: false unless it is the same flow as with the other edges.
+  mutating func opened(_ opened: FlowOpened, at index: Int) -> Bool {
+    guard sender == nil || heading.flow == opened.flow else { return false }
+    edges[index].opened = opened
+    if sender == nil {
+      heading.flow = opened.flow
+      sender = booking.sender(flow: opened.flow, end.sending, recovered: recoveredNumbers)
+    }
+    return true
+  }
+
+  mutating func agreed(on key: PacketTag.Key) { tagKey = key }
+
+  // MARK: Epochs
+
+  /// The next epoch to close, and when; nil when the last is closed.
+  var nextClose: Instant? { account.nextToClose < epochs ? clock.close(of: account.nextToClose) : nil }
+
+  /// Closes the epoch whose turn it is: one signed receipt per point.
+  mutating func closeNext(at now: Instant) -> EpochJournal? {
+    let epoch = account.nextToClose
+    let tallies = [(transmit.point, transmit.close(epoch)), (receive.point, receive.close(epoch))]
+    let receipts = booking.receipts(of: epoch, by: ownKey, tallies, heading: heading) { point in
+      account.previousReceipt(of: point)
+    }
+    guard let journal = account.close(epoch, receipts: receipts) else { return nil }
+    if journal.isCollecting { collect(epoch, at: now) }
+    return journal
+  }
+
+  /// After a restart: asks anew for what was being collected.
+  mutating func resumeCollecting(at now: Instant) {
+    for epoch in anchor?.exchange.collecting ?? [] { collect(epoch, at: now) }
+  }
+
+  private mutating func collect(_ epoch: EpochNumber, at now: Instant) {
+    let metering = booking.parties.metering
+    anchor?.collections.begin(epoch, metering: metering, at: now)
+  }
+
+  /// What this end signed for an epoch for the other to collect.
+  func receipts(of epoch: EpochNumber) -> ReceiptSet? {
+    if case .collected(let book) = account { book.receipts(of: epoch) } else { nil }
   }
 
   // MARK: Durable
 
-  /// The opening and where it ends.
+  /// The opening and what changed since.
   var record: Record {
     var writer = CBORWriter()
     writer.array(2)
     writer.write(opening)
-    writer.write(epochs)
+    writer.write(booking.changes)
     return .put(stream: EnclaveCore.Stream.sessions, key: slot, bytes: writer.bytes)
   }
 
@@ -129,95 +223,31 @@ struct Session: Sendable {
       bytes: journal.encoded)
   }
 
-  /// Reserves further sequence numbers when few are left.
-  /// - Returns: what must be durable, and read back, before any of them is used.
-  mutating func reserveSequences() -> Record? {
-    guard let next = flow?.stamper.nextSequence, let limit = sequences.extend(next: next) else { return nil }
-    return .put(stream: EnclaveCore.Stream.sequences, key: slot, bytes: limit.encoded)
-  }
-
-  mutating func reserved(_ records: [StoredRecord]) {
-    guard let stored = records.first, stored.key == slot, let limit = try? UInt64(decoding: stored.bytes) else {
-      return
+  /// Takes back what an earlier life kept.
+  mutating func recover(_ kept: KeptSession, _ configuration: EnclaveCore.Configuration) throws(HaltReason) {
+    guard booking.recover(kept.changes) else {
+      throw HaltReason("enclave session \(activation.short): its changes do not fit what is booked")
     }
-    sequences.readBack(limit)
-  }
-
-  // MARK: Epochs
-
-  /// The next epoch to close, and when; nil when the last is closed.
-  var nextClose: Instant? { exchange.nextToClose < epochs ? clock.close(of: exchange.nextToClose) : nil }
-
-  /// Closes the epoch whose turn it is: one signed receipt per point.
-  mutating func closeNext() -> EpochJournal? {
-    let epoch = exchange.nextToClose
-    let isTerminal = epoch + 1 == epochs
-    let receipts = [up.close(epoch), down.close(epoch)]
-    let points = AccountingSide.customer.points
-    let condition = condition(of: epoch)
-    return exchange.close(
-      epoch,
-      receipts: zip(points, receipts).map { point, tally in
-        tally.receipt(
-          heading, point: point, epoch: epoch, condition: condition,
-          previous: exchange.previousReceipt(of: point), terminal: isTerminal)
-      })
-  }
-
-  private func condition(of epoch: EpochNumber) -> EpochCondition {
-    if clock.start(of: epoch) < presentSince { return .interrupted }
-    return gate.isOpen(for: epoch) ? .whole : .gated
-  }
-
-  // MARK: The flow
-
-  mutating func opened(_ opened: FlowOpened, key: PacketTag.Key) {
-    heading.flow = opened.flow
-    flow = OpenFlow(
-      opened: opened, key: key,
-      stamper: PacketStamper(flow: opened.flow, direction: .up, clock: clock, nextSequence: sequences.first))
-  }
-}
-
-/// When an enclave probes: a few times per epoch, early enough that every echo is back before the epoch closes, so
-/// that an epoch without data can still be judged.
-struct ProbeSchedule: Sendable {
-  private var epoch: EpochNumber = 0
-  private var index: UInt64 = 0
-  /// Probes that have no echo yet, by sequence number.
-  private var outstanding: [UInt64: (epoch: EpochNumber, sent: Instant)] = [:]
-
-  static let outstandingAtMost = 64
-
-  /// When the next probe is due; nil after the last epoch.
-  func next(_ clock: EpochClock, metering: MeteringTerms) -> Instant? {
-    guard epoch < clock.count else { return nil }
-    let usable = max(metering.epoch - metering.maximumTransit, metering.epoch / 2)
-    let spacing = usable / Int64(ContractTerms.probesPerEpoch + 1)
-    return clock.start(of: epoch) + spacing * Int64(index + 1)
-  }
-
-  /// Goes on to the first probe that is due after `now`.
-  mutating func skip(past now: Instant, _ clock: EpochClock, metering: MeteringTerms) {
-    if let running = clock.epoch(at: now), running > epoch { (epoch, index) = (running, 0) }
-    while let due = next(clock, metering: metering), due <= now {
-      index += 1
-      if index == ContractTerms.probesPerEpoch { (epoch, index) = (epoch + 1, 0) }
+    for update in kept.changes.updates { follow(update) }
+    do throws(ExchangeRefusal) {
+      switch account {
+      case .anchor:
+        let exchange = try CustomerExchange(
+          parties: booking.parties, key: configuration.receiptKey, network: configuration.network,
+          recovering: kept.journals)
+        account = .anchor(CustomerAccount(exchange))
+        booking.recovered(recordedThrough: exchange.lastRecord?.epoch)
+      case .collected:
+        account = .collected(
+          try ReceiptBook(
+            parties: booking.parties, key: configuration.receiptKey, network: configuration.network,
+            recovering: kept.journals))
+      }
+    } catch {
+      throw HaltReason("enclave session \(activation.short): sealed epochs do not follow from one another (\(error))")
     }
-  }
-
-  mutating func sent(_ header: PacketHeader) {
-    if outstanding.count >= Self.outstandingAtMost, let oldest = outstanding.keys.min() { outstanding[oldest] = nil }
-    outstanding[header.sequence] = (header.epoch, header.sent)
-  }
-
-  /// - Returns: the epoch of the probe that the echo answers and the round trip; nil for an echo nobody waits for.
-  ///
-  /// What the endpoint says it held the probe is taken off only as far as the contract lets a clock be off: it is the
-  /// endpoint's word, and would otherwise make any round trip short.
-  mutating func echoed(_ echo: EchoPayload, at now: Instant, metering: MeteringTerms) -> (EpochNumber, Span)? {
-    guard let probe = outstanding[echo.sequence], probe.sent == echo.sent else { return nil }
-    outstanding[echo.sequence] = nil
-    return (probe.epoch, now - probe.sent - min(echo.held, metering.clockErrorBound))
+    transmit = booking.meter(transmit.point, from: account.nextToClose)
+    receive = booking.meter(receive.point, from: account.nextToClose)
+    recoveredNumbers = kept.numbersReserved
   }
 }

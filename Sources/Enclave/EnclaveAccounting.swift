@@ -1,0 +1,97 @@
+import Effects
+import Messages
+import Metering
+import Signing
+
+/// What an enclave does by the clock: probes, receipts at the close of every epoch, and, at the near end, the far one's
+/// receipts before its side of the record.
+extension EnclaveCore {
+  /// Closes the epochs whose grace is over, probes, asks the far enclave what is due, and sets the timer for what comes
+  /// next; then asks everybody else what is to be asked.
+  mutating func tick(_ slot: UInt64, _ turn: inout Turn) {
+    guard var session = sessions[slot] else { return }
+    while let close = session.nextClose, close <= turn.now {
+      guard let journal = session.closeNext(at: turn.now) else { break }
+      turn.add(.persist(session.record(journal)))
+    }
+    if let waiting = session.waitingForReceipts, let receipts = session.receipts(of: waiting.epoch) {
+      session.waitingForReceipts = nil
+      turn.add(.reply(waiting.token, .receipts(receipts)))
+    }
+    if var anchor = session.anchor {
+      collect(session, &anchor, &turn)
+      session.anchor = anchor
+    }
+    sessions[slot] = session
+    let probe = probe(slot, &turn)
+    if let due = [session.nextClose, probe, session.anchor?.collections.nextDue].compactMap({ $0 }).min() {
+      turn.add(.setTimer(TimerID(Purpose.tick, slot), at: max(due, turn.now)))
+    }
+    converse(slot, &turn)
+    // The far end has nothing more to ask when its last receipts are signed.
+    if session.anchor == nil, session.isOver, !finished.contains(slot) {
+      finished.append(slot)
+      forgetOldest(&turn)
+    }
+  }
+
+  /// The near end probes: one round trip covers both directions.
+  /// - Returns: when the next is due.
+  private mutating func probe(_ slot: UInt64, _ turn: inout Turn) -> Instant? {
+    guard let session = sessions[slot], session.end == .near else { return nil }
+    let (clock, metering) = (session.clock, session.booking.parties.metering)
+    guard let due = session.probes.next(clock, metering: metering), due <= turn.now else {
+      return session.probes.next(clock, metering: metering)
+    }
+    if let packet = sessions[slot]?.sendProbe(at: turn.now) { transmit(slot, packet, &turn) }
+    sessions[slot]?.probes.skip(past: turn.now, clock, metering: metering)
+    return sessions[slot]?.probes.next(clock, metering: metering)
+  }
+
+  private mutating func collect(_ session: Session, _ anchor: inout CustomerAccount, _ turn: inout Turn) {
+    for epoch in anchor.collections.takeOver(at: turn.now) {
+      turn.count("enclave.receipts.missing")
+      if let journal = anchor.exchange.stopCollecting(epoch) { turn.add(.persist(session.record(journal))) }
+    }
+    guard let peer = session.opening.peerEnclave else { return }
+    let exchange = anchor.exchange
+    for ask in anchor.collections.take(at: turn.now, awaited: { exchange.awaited(in: $0) }) {
+      let id = numbers.next()
+      asked[id] = .receipts(slot: session.slot, epoch: ask.epoch, signer: ask.signer)
+      let request = ReceiptsRequest(activation: session.activation, epoch: ask.epoch)
+      turn.add(.request(id, to: peer, .getReceipts(request), deadline: ask.deadline))
+    }
+  }
+
+  /// The far enclave answered, or did not.
+  mutating func collected(
+    _ slot: UInt64, _ epoch: EpochNumber, _ signer: PublicKey, _ answer: Message?, _ turn: inout Turn
+  ) {
+    guard var session = sessions[slot], var anchor = session.anchor else { return }
+    anchor.collections.answered(epoch, by: signer)
+    if case .receipts(let receipts)? = answer {
+      do throws(ExchangeRefusal) {
+        if let journal = try anchor.exchange.collect(epoch, receipts) { turn.add(.persist(session.record(journal))) }
+        if anchor.exchange.awaited(in: epoch).isEmpty { anchor.collections.complete(epoch) }
+      } catch {
+        turn.count("enclave.receipts.refused")
+      }
+    }
+    session.anchor = anchor
+    sessions[slot] = session
+    tick(slot, &turn)
+  }
+
+  /// The near enclave asks for what this one signed.
+  mutating func giveReceipts(_ token: ReplyToken, _ request: ReceiptsRequest, _ turn: inout Turn) {
+    guard let slot = slots[request.activation], let session = sessions[slot] else {
+      return turn.refuse(token, .notFound, "no session is open for this activation")
+    }
+    if let receipts = session.receipts(of: request.epoch) { return turn.add(.reply(token, .receipts(receipts))) }
+    guard session.anchor == nil, request.epoch >= session.account.nextToClose else {
+      return turn.refuse(token, .notFound, "its receipts are not kept here")
+    }
+    // The near one's clock is a little ahead: answered as soon as the epoch closes here. Only the latest waits.
+    sessions[slot]?.waitingForReceipts = (token, request.epoch)
+  }
+}
