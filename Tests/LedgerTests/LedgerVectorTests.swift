@@ -10,9 +10,13 @@ import Testing
   private static let seed = Digest(hashing: Array("author".utf8)).bytes
 
   @Test func transactions() throws {
-    let world = try World()
+    var world = try World()
     let network = world.genesis.networkID
     let record = try world.record(Self.activation, met: 3, violated: 1)
+    guard case .activate(let flow) = world.signFlow(world.flowOrder(Self.richTerms.id)).transaction.action else {
+      Issue.record("no order")
+      return
+    }
     let actions: [(String, Action)] = [
       ("Enrol", .enrol(Enrolment(key: World.key("fresh").publicKey, role: .edge))),
       ("DeployContract", .deployContract(Self.richTerms)),
@@ -20,18 +24,25 @@ import Testing
       ("RegisterEnclave", .registerEnclave(world.evidence(enclave: "hospital enclave"))),
       ("Transfer", .transfer(to: World.organisation("platoon"), amount: 250)),
       ("Activate", .activate(world.order(Self.richTerms.id))),
+      ("Activate, two customers", .activate(flow)),
       ("ConfirmSlice", .confirmSlice(world.confirmation(Self.activation))),
+      ("ConfirmSlice, two edges", .confirmSlice(world.confirmation(Self.activation, peerEdge: "operator-0 edge 2"))),
       ("RejectSlice", .rejectSlice(Self.rejection)),
       ("Terminate", .terminate(Self.activation)),
       ("Settle, agreed", world.agreement(Self.activation, record)),
       ("Settle, agreed without a record", world.agreement(Self.activation, nil)),
       ("Settle, by a record", .settleByRecord(Self.activation, world.signed(record))),
       ("Settle, without a record", .settleByRecord(Self.activation, nil)),
+      ("Extend", world.extend(world.segmentOrder(Self.activation, Self.richTerms.id))),
+      ("Renegotiate", world.renegotiate(world.segmentOrder(Self.activation, World.terms().id))),
+      ("HandOver", world.handover(Self.activation, from: 6)),
+      ("AnnounceMaintenance", .announceMaintenance(Self.maintenance)),
     ]
-    let numbers = Set(actions.map(\.1.number))
-    #expect(numbers.sorted() == [1, 2, 3, 4, 5, 20, 21, 22, 23, 24, 25], "an action has no vector")
+    let all = try actions + Self.demands(world, record)
+    let numbers = Set(all.map(\.1.number))
+    #expect(numbers.sorted() == Array(1...5) + Array(10...18) + Array(20...25), "an action has no vector")
     var vectors: [EnvelopeVector] = []
-    for (index, (name, action)) in actions.enumerated() {
+    for (index, (name, action)) in all.enumerated() {
       let transaction = Transaction(nonce: UInt64(index) << 60 | 7, expiry: 100, action: action)
       #expect(try Transaction(decoding: transaction.encoded) == transaction)
       vectors.append(try EnvelopeVector(name, signing: transaction, seed: Self.seed, network: network))
@@ -40,6 +51,33 @@ import Testing
       "messages-transactions",
       about: "Every transaction of the ledger. Envelopes inside them are of the simulator's signature scheme.", vectors)
   }
+
+  /// Demands, their answers and disputes.
+  private static func demands(_ world: World, _ record: JointRecord) throws -> [(String, Action)] {
+    let signed = world.signed(record)
+    let base = AccountBase(record: signed, state: [1, 2, 3])
+    let (mine, theirs) = (world.commitment(activation, .customer), world.commitment(activation, .networkOperator))
+    let other = world.commitment(activation, .networkOperator, receipts: Digest(hashing: [1]))
+    let receipts = ReceiptSet([])
+    let proof = ServiceProof(activation: activation, receipts: receipts, record: signed)
+    let post = RecordPost(activation: activation, epoch: 0, commitment: theirs, receipts: receipts)
+    let again = DisputeCase.recompute(base: base, customer: receipts, networkOperator: receipts)
+    return [
+      ("DemandService", .demandService(activation)),
+      ("StartService", .startService(proof)),
+      ("DemandRecord", .demandRecord(RecordDemand(base: base, commitment: mine, other: theirs))),
+      ("DemandRecord, first epoch", .demandRecord(RecordDemand(base: nil, commitment: mine, other: nil))),
+      ("PostRecord", .postRecord(post)),
+      ("Dispute, computed again", .dispute(Dispute(activation: activation, grounds: again))),
+      (
+        "Dispute, two statements",
+        .dispute(Dispute(activation: activation, grounds: .contradiction(theirs, other)))
+      ),
+    ]
+  }
+
+  private static let maintenance = Maintenance(
+    window: TimeWindow(from: World.start + .seconds(60), to: World.start + .seconds(90)), cells: ["cell-1"])
 
   private struct GenesisVector: Codable {
     var name: String

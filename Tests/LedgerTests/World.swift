@@ -139,8 +139,8 @@ struct World {
         maximumDown: 2_000_000, maximumPacketBytes: 1_400, functionChain: ["upf"], sharing: .shared),
       rules: rules,
       context: ContextTerms(
-        serviceTimes: serviceTimes, serviceArea: ["cell-1", "pass"], allowedPeers: ["robot", "platoon"], minimumEpochs: 2,
-        maximumEpochs: 100),
+        serviceTimes: serviceTimes, serviceArea: ["cell-1", "pass"], allowedPeers: ["robot", "platoon"],
+        minimumEpochs: 2, maximumEpochs: 100),
       money: MoneyTerms(
         pricePerEpoch: 10, reservationFee: 7, terminationPenalty: 40, inconclusiveShare: 500_000,
         contestedShare: 250_000, penaltyCap: cap),
