@@ -13,7 +13,7 @@ public struct ActivationRecord: Hashable, Sendable {
   public let maintenance: [TimeWindow]
   /// The first booking and every Extend or Renegotiate, in order of time; at least one, at most
   /// ``ActivationLimits/segments``.
-  public internal(set) var segments: [BookedSegment]
+  public internal(set) var segments: [ActivationSegment]
   public internal(set) var phase: Phase
 
   /// What is stored. Each case holds only what is known then.
@@ -150,7 +150,7 @@ extension ActivationRecord.Phase {
 
 /// A stretch of an activation under one contract. It keeps what it was booked with, whatever cuts it: E and B are
 /// computed from that.
-public struct BookedSegment: Hashable, Sendable {
+public struct ActivationSegment: Hashable, Sendable {
   public let contract: ContractID
   public let first: EpochNumber
   /// As booked.
@@ -233,7 +233,7 @@ extension ActivationRecord.Phase: WireCodable {
   }
 }
 
-extension BookedSegment: WireCodable {
+extension ActivationSegment: WireCodable {
   public func encode(to writer: inout CBORWriter) {
     writer.array(5)
     writer.write(contract)

@@ -78,7 +78,7 @@ extension BlockExecution {
     var activation: ActivationRecord
     var reservation: Reservation
     /// The last segment.
-    var current: BookedSegment
+    var current: ActivationSegment
     /// Metering and deadlines of all segments.
     var terms: ContractTerms
   }

@@ -86,11 +86,11 @@ extension BlockExecution {
   /// What a stretch of epochs under some terms locks.
   func booking(
     of contract: ContractID, _ terms: ContractTerms, from first: EpochNumber, epochs: UInt64
-  ) throws(Refusal) -> BookedSegment {
+  ) throws(Refusal) -> ActivationSegment {
     try require(
       (terms.context.minimumEpochs...terms.context.maximumEpochs).contains(epochs), orElse: .outOfRange)
     do throws(PayoutError) {
-      return BookedSegment(
+      return ActivationSegment(
         contract: contract, first: first, epochs: epochs, escrow: try terms.escrow(epochs: epochs),
         bond: try terms.bond(epochs: epochs))
     } catch {

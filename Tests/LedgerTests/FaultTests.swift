@@ -47,7 +47,7 @@ import Testing
       id: id, customer: record.customer, operatorID: record.operatorID, order: record.order,
       maintenance: record.maintenance,
       segments: record.segments.map {
-        BookedSegment(
+        ActivationSegment(
           contract: $0.contract, first: $0.first, epochs: $0.epochs, escrow: $0.escrow + 1, bond: $0.bond)
       },
       phase: record.phase)
