@@ -1,3 +1,4 @@
+import Messages
 import Slicing
 import Topology
 
@@ -13,7 +14,7 @@ extension Slicing.Substrate {
           throw SubstrateError.illegalName(numbers[link.from] == nil ? link.from : link.to)
         }
         return SubstrateLink(
-          from: from, to: to, domain: Domain(link.domain), forwardCapacity: link.forwardCapacity,
+          from: from, to: to, domain: ResourceDomain(link.domain), forwardCapacity: link.forwardCapacity,
           backwardCapacity: link.backwardCapacity, delay: link.delay, loss: link.loss, cost: link.cost)
       })
   }

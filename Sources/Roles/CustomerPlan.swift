@@ -27,6 +27,8 @@ public struct PlannedActivation: Sendable {
   public var up: Traffic
   /// What the peer's application sends back; of another customer its own plan says.
   public var down: Traffic
+  /// What the customer's application sends to somebody whom the contract does not allow.
+  public var stray: Traffic
   /// Of the near end, in order.
   public var moves: [PlannedMove]
   /// Extend and Renegotiate, in order.
@@ -37,7 +39,7 @@ public struct PlannedActivation: Sendable {
   public init(
     label: String, offer: OfferChoice, at: Span, startAfter: Span = .zero, startWithin: Span, epochs: UInt64,
     cell: String, peer: String, enclave: String, far: PlannedFarEnd? = nil, up: Traffic, down: Traffic,
-    moves: [PlannedMove] = [], amendments: [PlannedAmendment] = [], terminateAfter: EpochNumber? = nil
+    stray: Traffic = .silent, moves: [PlannedMove] = [], amendments: [PlannedAmendment] = [], terminateAfter: EpochNumber? = nil
   ) {
     self.label = label
     self.offer = offer
@@ -51,6 +53,7 @@ public struct PlannedActivation: Sendable {
     self.far = far
     self.up = up
     self.down = down
+    self.stray = stray
     self.moves = moves
     self.amendments = amendments
     self.terminateAfter = terminateAfter

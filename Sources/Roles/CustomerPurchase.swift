@@ -91,6 +91,8 @@ extension CustomerCore {
     var epochsAtEnclave: UInt64 = 0
     /// Application packets sent so far.
     var packetsSent: UInt64 = 0
+    /// Packets to somebody whom the contract does not allow, so far.
+    var strayPacketsSent: UInt64 = 0
     /// The open question of the stage: one at a time. It has a deadline, so an answer always comes.
     var question: RequestID?
     /// Nothing is sent again before this.
@@ -196,6 +198,14 @@ extension CustomerCore.Part {
     switch self {
     case .payer(let plan): plan.up
     case .guest(let flow): flow.traffic
+    }
+  }
+
+  /// What it sends to somebody whom the contract does not allow.
+  var straying: Traffic {
+    switch self {
+    case .payer(let plan): plan.stray
+    case .guest: .silent
     }
   }
 

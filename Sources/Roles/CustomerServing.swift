@@ -59,25 +59,33 @@ extension CustomerCore {
     guard case .serving(let service) = purchases[index].stage,
       let port = configuration.enclavePorts[purchases[index].part.enclave]
     else { return }
-    let traffic = purchases[index].part.sending
+    let part = purchases[index].part
     let start = service.confirmation.startAt
     guard turn.now < service.start(of: purchases[index].epochs) else { return }
-    let elapsed = UInt64(max(0, (turn.now - start).nanoseconds))
-    let due = elapsed / 1_000 * traffic.packetsPerSecond / 1_000_000
-    let behind = due > purchases[index].packetsSent ? due - purchases[index].packetsSent : 0
-    let live = max(1, UInt64(Self.trafficCatchUp.nanoseconds) / 1_000 * traffic.packetsPerSecond / 1_000_000)
-    let batch = min(behind, live, Self.trafficBatch)
-    purchases[index].packetsSent = due
-    if batch > 0 {
+    func transmit(_ traffic: Traffic, to peer: PeerNumber, _ sent: inout UInt64) {
+      let batch = Self.due(traffic, since: start, at: turn.now, &sent)
+      guard batch > 0 else { return }
       let datagram = Datagram(
         from: configuration.hostPort, to: port,
         bytes: ApplicationDatagram(
-          activation: service.activation, peer: service.terms.number(ofPeer: destination(of: service)),
-          payloadBytes: traffic.payloadBytes
+          activation: service.activation, peer: peer, payloadBytes: traffic.payloadBytes
         ).bytes)
       turn.add(.transmit(Array(repeating: datagram, count: Int(batch))))
     }
+    transmit(
+      part.sending, to: service.terms.number(ofPeer: destination(of: service)), &purchases[index].packetsSent)
+    transmit(part.straying, to: .stranger, &purchases[index].strayPacketsSent)
     turn.add(.setTimer(TimerID(Purpose.traffic, UInt64(index)), at: turn.now + Self.trafficInterval))
+  }
+
+  /// Packets of a stream that are due and not too late; counts all that were due as sent.
+  private static func due(_ traffic: Traffic, since start: Instant, at now: Instant, _ sent: inout UInt64) -> UInt64 {
+    let elapsed = UInt64(max(0, (now - start).nanoseconds))
+    let due = elapsed / 1_000 * traffic.packetsPerSecond / 1_000_000
+    let behind = due > sent ? due - sent : 0
+    let live = max(1, UInt64(Self.trafficCatchUp.nanoseconds) / 1_000 * traffic.packetsPerSecond / 1_000_000)
+    sent = due
+    return min(behind, live, Self.trafficBatch)
   }
 
   /// Whom this end's packets are for. A flow has one peer, and the far end's packets carry its number back.

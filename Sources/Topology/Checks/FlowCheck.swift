@@ -49,22 +49,22 @@ extension TopologyCheck {
     else { return }
     let ordered = Ordered(
       networkOperator: topology.operators[number], operatorPointer: "/operators/\(number)", contract: contract,
-      pointer: "/operators/\(number)/contracts/\(index)")
+      pointer: "/operators/\(number)/contracts/\(index)", epochs: activation.epochs)
     checkCell(acceptance.cell, contract, "\(pointer)/cell", basis: ordered.pointer)
-    checkMoves(acceptance.moves, from: acceptance.cell, in: activation, contract, pointer, basis: ordered.pointer)
+    checkMoves(acceptance.moves, from: acceptance.cell, in: activation, ordered, pointer)
     checkStream(acceptance.traffic, .down, ordered, "\(pointer)/traffic")
   }
 
   // MARK: While it runs
 
   mutating func checkMoves(
-    _ moves: [Topology.Move], from start: String, in activation: Topology.Activation, _ contract: Topology.Contract,
-    _ pointer: String, basis: String
+    _ moves: [Topology.Move], from start: String, in activation: Topology.Activation, _ ordered: Ordered,
+    _ pointer: String
   ) {
     require(
       moves.count <= ActivationLimits.handovers, "\(pointer)/moves",
       "an activation has at most \(ActivationLimits.handovers) handovers; remove some")
-    let booked = activation.amendments.reduce(activation.epochs) { $0.addingReportingOverflow($1.epochs).partialValue }
+    let booked = activation.amendments.reduce(ordered.epochs) { $0.addingReportingOverflow($1.epochs).partialValue }
     var last = Topology.Move(epoch: 0, cell: start)
     for (index, move) in moves.enumerated() {
       let pointer = "\(pointer)/moves/\(index)"
@@ -72,20 +72,20 @@ extension TopologyCheck {
         last.epoch < move.epoch && move.epoch < booked, "\(pointer)/atEpoch",
         "moves are inside the activation's epochs, from epoch 1 on, one after the other")
       require(move.cell != last.cell, "\(pointer)/cell", "it is in '\(move.cell)' already; name another cell")
-      checkCell(move.cell, contract, "\(pointer)/cell", basis: basis)
+      checkCell(move.cell, ordered.contract, "\(pointer)/cell", basis: ordered.pointer)
       last = move
     }
   }
 
   mutating func checkAmendments(_ activation: Topology.Activation, _ ordered: Ordered, _ pointer: String) {
-    var end = activation.epochs
+    var end = ordered.epochs
     for amendment in activation.amendments {
       let key: String
       switch amendment.change {
       case .extend: key = "\(pointer)/extend"
       case .renegotiate(let reference):
         key = "\(pointer)/renegotiate"
-        if let other = self.ordered(reference, "\(key)/contract") {
+        if let other = self.ordered(reference, epochs: amendment.epochs, "\(key)/contract") {
           checkRenegotiation(amendment, activation, ordered, to: other, key)
         }
       }

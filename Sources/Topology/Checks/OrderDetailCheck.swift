@@ -51,7 +51,7 @@ extension TopologyCheck {
         "\(pointer)/rules", "the contract has no rule '\(expected.rule)'; it has \(known)",
         basis: ["\(ordered.pointer)/rules", "/operators"])
     }
-    let booked = activation.amendments.reduce(activation.epochs) { $0.addingReportingOverflow($1.epochs).partialValue }
+    let booked = activation.amendments.reduce(ordered.epochs) { $0.addingReportingOverflow($1.epochs).partialValue }
     let least = expectation.epochs.reduce(UInt64(0)) { $0.addingReportingOverflow($1.count.least).partialValue }
     require(least <= booked, "\(pointer)/epochs", "more epochs are expected than the \(booked) booked")
     if let contract = expectation.contract, topology.contract(contract) == nil {

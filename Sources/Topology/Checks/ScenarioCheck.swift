@@ -16,15 +16,14 @@ extension TopologyCheck {
       checkOrder(activation, ordered, activationPointer)
       checkPeer(activation, activationPointer)
       checkMoves(
-        activation.moves, from: activation.cell, in: activation, ordered.contract, activationPointer,
-        basis: ordered.pointer)
+        activation.moves, from: activation.cell, in: activation, ordered, activationPointer)
       checkAmendments(activation, ordered, activationPointer)
       checkTraffic(activation, ordered, activationPointer)
       if let expectation = activation.expectation {
         checkExpectation(expectation, activation, ordered, activationPointer)
       }
       checkBond(activation, ordered, activationPointer)
-      let escrow = ordered.contract.escrow(epochs: activation.epochs)
+      let escrow = ordered.contract.escrow(epochs: ordered.epochs)
       escrows = escrows.flatMap { sum in escrow.flatMap { $0 <= Amount.max - sum ? sum + $0 : nil } }
     }
     if escrows ?? .max > customer.credit {
@@ -44,16 +43,18 @@ extension TopologyCheck {
     let operatorPointer: String
     let contract: Topology.Contract
     let pointer: String
+    /// Booked by the activation.
+    let epochs: UInt64
   }
 
   private mutating func ordered(by activation: Topology.Activation, _ pointer: String) -> Ordered? {
     switch activation.offer {
-    case .contract(let reference): return ordered(reference, "\(pointer)/contract")
+    case .contract(let reference): return ordered(reference, epochs: activation.epochs, "\(pointer)/contract")
     case .cheapest(let wish): return cheapest(wish, for: activation, "\(pointer)/offer")
     }
   }
 
-  mutating func ordered(_ reference: Topology.ContractReference, _ pointer: String) -> Ordered? {
+  mutating func ordered(_ reference: Topology.ContractReference, epochs: UInt64, _ pointer: String) -> Ordered? {
     guard let operatorIndex = topology.operators.firstIndex(where: { $0.name == reference.operatorName }) else {
       error(pointer, "no operator is called '\(reference.operatorName)'; correct the name", basis: ["/operators"])
       return nil
@@ -71,7 +72,7 @@ extension TopologyCheck {
     }
     return Ordered(
       networkOperator: networkOperator, operatorPointer: operatorPointer, contract: networkOperator.contracts[index],
-      pointer: "\(operatorPointer)/contracts/\(index)")
+      pointer: "\(operatorPointer)/contracts/\(index)", epochs: epochs)
   }
 
   /// What the customer would buy if every offer stood on the ledger; checks go by it.
@@ -81,12 +82,13 @@ extension TopologyCheck {
     var best: (ordered: Ordered, escrow: Amount)?
     for (number, networkOperator) in topology.operators.enumerated() {
       for (index, contract) in networkOperator.contracts.enumerated() where contract.fits(wish, activation) {
-        guard let escrow = contract.escrow(epochs: activation.epochs), escrow <= wish.maximumPrice ?? .max,
+        let epochs = activation.epochs(under: contract)
+        guard let escrow = contract.escrow(epochs: epochs), escrow <= wish.maximumPrice ?? .max,
           escrow < best?.escrow ?? .max
         else { continue }
         let ordered = Ordered(
           networkOperator: networkOperator, operatorPointer: "/operators/\(number)", contract: contract,
-          pointer: "/operators/\(number)/contracts/\(index)")
+          pointer: "/operators/\(number)/contracts/\(index)", epochs: epochs)
         best = (ordered, escrow)
       }
     }
@@ -106,18 +108,18 @@ extension TopologyCheck {
     require(
       activation.startIn <= activation.startWithin, "\(pointer)/startIn",
       "the earliest start is after the latest, startWithin; change one of them")
-    require(
-      activation.terminateAfter ?? 0 < activation.epochs, "\(pointer)/terminateAfter",
-      "the activation is over by then; give it up earlier, or leave it out")
   }
 
   private mutating func checkOrder(_ activation: Topology.Activation, _ ordered: Ordered, _ pointer: String) {
     let context = ordered.contract.context
     let basis = ["\(ordered.pointer)/context"]
     require(
-      context.minimumEpochs <= activation.epochs && activation.epochs <= context.maximumEpochs, "\(pointer)/epochs",
+      context.minimumEpochs <= ordered.epochs && ordered.epochs <= context.maximumEpochs, "\(pointer)/epochs",
       "the contract is for \(context.minimumEpochs) to \(context.maximumEpochs) epochs; change one of them",
       basis: basis)
+    require(
+      activation.terminateAfter ?? 0 < ordered.epochs, "\(pointer)/terminateAfter",
+      "the activation is over by then; give it up earlier, or leave it out", basis: ["\(pointer)/epochs"])
     checkCell(activation.cell, ordered.contract, "\(pointer)/cell", basis: ordered.pointer)
     let peers = context.allowedPeers.joined(separator: ", ")
     require(
@@ -145,7 +147,7 @@ extension TopologyCheck {
 
   private mutating func checkBond(_ activation: Topology.Activation, _ ordered: Ordered, _ pointer: String) {
     let credit = ordered.networkOperator.credit
-    guard let bond = ordered.contract.bond(epochs: activation.epochs), bond > credit else { return }
+    guard let bond = ordered.contract.bond(epochs: ordered.epochs), bond > credit else { return }
     warning(
       "\(pointer)/contract",
       "the bond of \(bond) is more than \(ordered.networkOperator.name)'s credit of \(credit): it cannot confirm",
@@ -159,14 +161,15 @@ extension Topology.Contract {
     return wish.service ?? service.profile == service.profile
       && wish.up <= service.guaranteedUp && wish.down <= service.guaranteedDown
       && cells.allSatisfy(context.serviceArea.contains) && context.allowedPeers.contains(activation.peer)
-      && context.minimumEpochs <= activation.epochs && activation.epochs <= context.maximumEpochs
+      && context.minimumEpochs <= activation.epochs(under: self)
+      && activation.epochs(under: self) <= context.maximumEpochs
   }
 
   /// Whether one service time holds the order from its earliest or a later possible start on; offsets of both count
   /// from about the same moment.
   fileprivate func hasTime(for activation: Topology.Activation) -> Bool {
     let (length, tooLong) = metering.epoch.nanoseconds.multipliedReportingOverflow(
-      by: Int64(clamping: activation.epochs))
+      by: Int64(clamping: activation.epochs(under: self)))
     let most = ContractTerms.maximumSpan
     guard !context.serviceTimes.isEmpty else { return true }
     guard !tooLong, activation.at <= most, activation.startWithin <= most, length <= most.nanoseconds else {

@@ -9,6 +9,7 @@ extension Topology {
     /// When the order is placed, counted from the scenario's start; never before its contract is deployed and its
     /// enclave registered.
     public var at: Span
+    /// To book; 0 when the contract is chosen while it runs, see ``epochs(under:)``.
     public var epochs: UInt64
     public var cell: String
     /// An endpoint of the operator, or another customer, which lists the activation in ``Customer/accepts``.
@@ -55,6 +56,14 @@ extension Topology {
       self.expectation = expectation
     }
 
+    /// How many are booked if that contract is chosen: an epoch begun is booked whole.
+    public func epochs(under contract: Contract) -> UInt64 {
+      guard case .cheapest(let wish) = offer, contract.metering.epoch > .zero else { return epochs }
+      let (whole, rest) = wish.duration.nanoseconds.quotientAndRemainder(
+        dividingBy: contract.metering.epoch.nanoseconds)
+      return UInt64(max(0, whole)) + (rest > 0 ? 1 : 0)
+    }
+
     /// The contract that the file names; nil when the customer chooses while it runs.
     public var contract: ContractReference? {
       if case .contract(let reference) = offer { reference } else { nil }
@@ -76,13 +85,18 @@ extension Topology {
     /// Guaranteed at least, bit/s.
     public var up: UInt64
     public var down: UInt64
+    /// How long the service is needed; offers differ in the length of their epochs.
+    public var duration: Span
     /// The whole booking costs at most this, reservation fee included; any when nil.
     public var maximumPrice: Amount?
 
-    public init(service: String? = nil, up: UInt64 = 0, down: UInt64 = 0, maximumPrice: Amount? = nil) {
+    public init(
+      service: String? = nil, up: UInt64 = 0, down: UInt64 = 0, duration: Span, maximumPrice: Amount? = nil
+    ) {
       self.service = service
       self.up = up
       self.down = down
+      self.duration = duration
       self.maximumPrice = maximumPrice
     }
   }

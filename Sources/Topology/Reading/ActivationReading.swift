@@ -12,11 +12,11 @@ extension TopologyReading {
     guard var fields = MappingReader(node, "an activation", log: log) else { return nil }
     let traffic = fields.require("traffic").flatMap(traffic) ?? (up: .silent, down: .silent, stray: .silent)
     let name = fields.required("name", .text, else: "")
-    let offer = offerChoice(&fields)
+    let (offer, epochs) = offerChoice(&fields)
     let cells = cells(&fields)
     var activation = Topology.Activation(
       name: name, offer: offer, at: fields.optional("at", .duration, default: .zero),
-      epochs: fields.required("epochs", .count, else: 1), cell: cells[0],
+      epochs: epochs, cell: cells[0],
       peer: fields.required("peer", .text, else: ""),
       enclave: fields.required("enclave", .text, else: ""),
       startIn: fields.optional("startIn", .duration, default: .zero),
@@ -33,18 +33,19 @@ extension TopologyReading {
     return Order(activation: activation, cells: cells)
   }
 
-  /// Either `contract`, or `offer`: what a contract must have to be chosen.
-  private func offerChoice(_ fields: inout MappingReader) -> Topology.OfferChoice {
+  /// Either `contract` and `epochs`, or `offer`: what a contract must have to be chosen.
+  private func offerChoice(_ fields: inout MappingReader) -> (Topology.OfferChoice, epochs: UInt64) {
     let nowhere = Topology.ContractReference(operatorName: "", contractName: "")
     guard let wish = fields.take("offer") else {
-      return .contract(fields.required("contract", .contractReference, else: nowhere))
+      let contract = fields.required("contract", .contractReference, else: nowhere)
+      return (.contract(contract), fields.required("epochs", .count, else: 1))
     }
-    if let contract = fields.take("contract") {
+    for node in [fields.take("contract"), fields.take("epochs")].compactMap({ $0 }) {
       log.error(
-        at: contract.position, unreadable: contract.pointer,
-        "an order names either a 'contract' or what an 'offer' must have; keep one")
+        at: node.position, unreadable: node.pointer,
+        "an order has either 'contract' and 'epochs' or an 'offer' with its 'duration'; keep one form")
     }
-    return .cheapest(offerWish(wish) ?? Topology.OfferWish())
+    return (.cheapest(offerWish(wish) ?? Topology.OfferWish(duration: .seconds(1))), epochs: 0)
   }
 
   private func offerWish(_ node: SourceNode) -> Topology.OfferWish? {
@@ -52,6 +53,7 @@ extension TopologyReading {
     let guaranteed = fields.take("guaranteed").flatMap(rates) ?? (up: 0, down: 0)
     let wish = Topology.OfferWish(
       service: fields.optional("service", .text), up: guaranteed.up, down: guaranteed.down,
+      duration: fields.required("duration", .duration, else: .seconds(1)),
       maximumPrice: fields.optional("maximumPrice", .amount))
     fields.finish()
     return wish
