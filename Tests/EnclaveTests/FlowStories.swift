@@ -18,7 +18,7 @@ struct FlowStories {
         tolerance: 0, window: 1, minimumSamples: 4, penalty: 10)
     }
     return ContractTerms(
-      operatorID: OrganisationID(try TwoEnds.key(100).publicKey), deploymentNumber: 1,
+      operatorID: OrganisationID(try FlowWorld.key(100).publicKey), deploymentNumber: 1,
       service: ServiceTerms(
         profile: "test", guaranteedUp: 1_000_000, guaranteedDown: 1_000_000, maximumUp: 2_000_000,
         maximumDown: 2_000_000, maximumPacketBytes: 1500, functionChain: [], sharing: .shared),
@@ -28,7 +28,8 @@ struct FlowStories {
         rule(.roundTrip, .p50, .down, 20_000_000), rule(.throughput, .value, .up, 950_000_000, .atLeast),
       ],
       context: ContextTerms(
-        serviceTimes: [], serviceArea: ["cell"], allowedPeers: ["peer"], minimumEpochs: 1, maximumEpochs: 1000),
+        serviceTimes: [], serviceArea: ["cell", "far cell", "new cell"], allowedPeers: ["peer"], minimumEpochs: 1,
+        maximumEpochs: 1000),
       money: MoneyTerms(
         pricePerEpoch: 100, reservationFee: 50, terminationPenalty: 0, inconclusiveShare: 500_000,
         contestedShare: 250_000, penaltyCap: nil),
@@ -38,38 +39,25 @@ struct FlowStories {
         allowedMeasurements: [.zero]),
       deadlines: DeadlineTerms(
         confirmWithin: .seconds(10), startLead: .seconds(1), settlementWindow: .seconds(10),
-        settleWithin: .seconds(60)))
+        settleWithin: .seconds(60), answerWithin: .seconds(10), demandWithin: .seconds(10)))
   }
 
   private func world(
     epochs: UInt64 = 6, impairment: PathImpairment? = nil, seed: UInt64 = 1, packetsPerSecond: UInt64 = 100,
-    _ prepare: (TwoEnds) throws -> Void = { _ in }
-  ) throws -> TwoEnds {
-    let world = try TwoEnds(try Self.terms(), epochs: epochs, impairment: impairment, seed: seed)
+    _ prepare: (FlowWorld) throws -> Void = { _ in }
+  ) throws -> FlowWorld {
+    let world = try FlowWorld(
+      try Self.terms(), epochs: epochs, impairments: impairment.map { [.edge: $0] } ?? [:], seed: seed)
     try world.openService()
     try world.openSession(down: Traffic(packetsPerSecond: packetsPerSecond, payloadBytes: 400))
     world.send(packetsPerSecond: Int64(packetsPerSecond))
     try prepare(world)
-    try world.run(until: TwoEnds.start + .seconds(60))
+    try world.run(until: FlowWorld.start + .seconds(60))
     return world
   }
 
-  /// Both sides hold the very same record of the last epoch, signed by both.
-  private func agreed(_ world: TwoEnds) throws -> JointRecord {
-    let report = try #require(try world.report())
-    let status = try #require(try world.status())
-    let areFinished = (report.isFinished, status.isFinished)
-    #expect(areFinished == (true, true))
-    let isSame = report.record == status.record
-    #expect(isSame)
-    let signed = try #require(report.record)
-    var verifier = Verifier(
-      context: VerificationContext(network: Digest(hashing: [1]), scheme: .simulated, members: []))
-    _ = try verifier.verify(signed)
-    let isSamePayload = signed.byEnclave.payload == signed.byEdge.payload
-    #expect(isSamePayload)
-    let record: JointRecord = try signed.byEdge.decode()
-    #expect(record.epoch == world.order.epochs - 1)
+  private func agreed(_ world: FlowWorld) throws -> JointRecord {
+    let record = try world.agreed()
     #expect(record.epochCounters.checkedTotal == world.order.epochs)
     return record
   }
@@ -83,7 +71,7 @@ struct FlowStories {
     #expect(record.penaltiesDue == 0)
     #expect(world.records.map(\.epoch) == [0, 1, 2, 3, 4, 5])
     #expect(zip(world.records, world.records.dropFirst()).allSatisfy { $1.previous == $0.digest })
-    #expect(world.delivered >= 1190, "the endpoint's packets reach the application")
+    #expect(world.delivered[.enclave, default: 0] >= 1190, "the endpoint's packets reach the application")
     #expect(world.counted == [:], "nothing was refused")
   }
 
@@ -106,7 +94,11 @@ struct FlowStories {
   }
 
   @Test func lossBetweenEnclaveAndEdgeIsContested() throws {
-    let record = try agreed(try world { $0.access.loss = 50 })
+    let record = try agreed(
+      try world { world in
+        world.ascent[.enclave] = FlowWorld.Link(loss: 50, delay: .microseconds(200))
+        world.descent[.enclave] = FlowWorld.Link(loss: 50, delay: .microseconds(200))
+      })
     #expect(record.epochCounters.contested == 6)
     #expect(record.ruleCounters[0].violated == 0)
     #expect(record.ruleCounters[2].violated == 0)
@@ -115,15 +107,16 @@ struct FlowStories {
   }
 
   @Test func duplicatesOnTheWayChangeNothing() throws {
-    let record = try agreed(try world { $0.access.duplicates = 300 })
+    let record = try agreed(
+      try world { $0.ascent[.enclave] = FlowWorld.Link(duplicates: 300, delay: .microseconds(200)) })
     #expect(record.epochCounters.met == 6)
   }
 
   @Test func withoutDataProbesStillJudgeTheEpochs() throws {
-    let world = try TwoEnds(try Self.terms())
+    let world = try FlowWorld(try Self.terms())
     try world.openService()
     try world.openSession(down: .silent)
-    try world.run(until: TwoEnds.start + .seconds(20))
+    try world.run(until: FlowWorld.start + .seconds(20))
     let record = try agreed(world)
     #expect(record.ruleCounters[4].met == 6)
     #expect(record.epochCounters.met == 6)
@@ -142,7 +135,7 @@ struct FlowStories {
   @Test func withoutTheRecordOfAnEpochTheOneAfterTheNextIsNotServed() throws {
     let world = try world(epochs: 12, packetsPerSecond: 40) { world in
       // The control link is cut from the end of epoch 0 to the middle of epoch 3.
-      world.control.cut = TwoEnds.start + .milliseconds(900)..<TwoEnds.start + .milliseconds(3_500)
+      world.control.cut = FlowWorld.start + .milliseconds(900)..<FlowWorld.start + .milliseconds(3_500)
     }
     let record = try agreed(world)
     let served = world.records.map { $0.verdicts.contains { $0 != nil } }
@@ -155,18 +148,17 @@ struct FlowStories {
     #expect(record.amountDue == 100 * record.epochCounters.met)
   }
 
-  @Test(arguments: TwoEnds.End.allCases) func aCrashIsBorneByItsOwner(end: TwoEnds.End) throws {
+  @Test(arguments: [FlowWorld.Actor.enclave, .edge]) func aCrashIsBorneByItsOwner(end: FlowWorld.Actor) throws {
     let world = try world { world in
-      world.at(TwoEnds.start + .milliseconds(2_400)) { world.crash(end, for: .milliseconds(200)) }
+      world.at(FlowWorld.start + .milliseconds(2_400)) { world.crash(end, for: .milliseconds(200)) }
     }
     let record = try agreed(world)
     #expect(record.epochCounters.checkedTotal == 6)
-    switch end {
-    case .enclave:
-      #expect(record.epochCounters.met == 6, "\(record.ruleCounters)")
-    case .edge:
+    if end.isEdge {
       #expect(record.epochCounters.violated == 1, "\(record.epochCounters)")
       #expect(record.epochCounters.met == 5)
+    } else {
+      #expect(record.epochCounters.met == 6, "\(record.ruleCounters)")
     }
   }
 
@@ -178,9 +170,9 @@ struct FlowStories {
       var moment = seed &* 0x9E37_79B9_7F4A_7C15
       for _ in 0..<4 {
         moment = moment &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        let end: TwoEnds.End = moment >> 60 & 1 == 0 ? .enclave : .edge
+        let end: FlowWorld.Actor = moment >> 60 & 1 == 0 ? .enclave : .edge
         let after = Span.milliseconds(Int64(moment >> 20 % 8_000))
-        world.at(TwoEnds.start + after) { world.crash(end, for: .milliseconds(Int64(moment >> 33 % 300))) }
+        world.at(FlowWorld.start + after) { world.crash(end, for: .milliseconds(Int64(moment >> 33 % 300))) }
       }
     }
     let record = try agreed(world)
@@ -191,15 +183,15 @@ struct FlowStories {
   }
 
   @Test func anEarlyEndSettlesWithFewerEpochs() throws {
-    let world = try TwoEnds(try Self.terms())
+    let world = try FlowWorld(try Self.terms())
     try world.openService()
     try world.openSession()
     world.send()
-    try world.run(until: TwoEnds.start + .milliseconds(2_500))
+    try world.run(until: FlowWorld.start + .milliseconds(2_500))
     let ending = SessionEnding(activation: world.activation, epochs: 3)
-    try world.ask(.enclave, from: TwoEnds.customer, .endSession(ending))
-    try world.ask(.edge, from: TwoEnds.controller, .endSession(ending))
-    try world.run(until: TwoEnds.start + .seconds(10))
+    try world.ask(.enclave, from: FlowWorld.Actor.enclave.customer, .endSession(ending))
+    try world.ask(.edge, from: FlowWorld.controller, .endSession(ending))
+    try world.run(until: FlowWorld.start + .seconds(10))
     let report = try #require(try world.report())
     #expect(report.isFinished)
     #expect(try world.status()?.isFinished == true)
@@ -210,7 +202,7 @@ struct FlowStories {
   /// the last epoch that is counted, also after it was started anew.
   @Test func theRecordOfAnyEarlierEpochIsThereToSettleWith() throws {
     let world = try world(packetsPerSecond: 40)
-    for end in TwoEnds.End.allCases { world.crash(end, for: .milliseconds(10)) }
+    for end in [FlowWorld.Actor.enclave, .edge] { world.crash(end, for: .milliseconds(10)) }
     try world.run(until: world.now + .seconds(1))
     for epochs: UInt64 in 1...7 {
       let report = try #require(try world.report(epochs: epochs))
@@ -228,10 +220,10 @@ struct FlowStories {
   }
 
   @Test func whileItRunsAShorterCountIsFinishedEarlier() throws {
-    let world = try TwoEnds(try Self.terms())
+    let world = try FlowWorld(try Self.terms())
     try world.openService()
     try world.openSession(down: .silent)
-    try world.run(until: TwoEnds.start + .milliseconds(3_500))
+    try world.run(until: FlowWorld.start + .milliseconds(3_500))
     let finished = try (1...6).map { epochs in
       [try world.report(epochs: epochs)?.isFinished, try world.status(epochs: epochs)?.isFinished]
     }
@@ -245,10 +237,10 @@ struct FlowStories {
   @Test func aForgedRecordIsRefusedAsIfItHadNotCome() throws {
     let world = try world { world in
       world.tamper = { message in
-        guard case .revealed(var revealed) = message, world.now < TwoEnds.start + .milliseconds(2_500),
-          var record: JointRecord = try? revealed.record.decode(), let key = try? TwoEnds.key(2)
+        guard case .revealed(var revealed) = message, world.now < FlowWorld.start + .milliseconds(2_500),
+          var record: JointRecord = try? revealed.record.decode(), let key = try? FlowWorld.key(2)
         else { return message }
-        record.amountDue += 1
+        record.segments[0].amountDue += 1
         revealed.record = Envelope(signing: record, with: key, network: Digest(hashing: [1]))
         return .revealed(revealed)
       }
@@ -261,25 +253,25 @@ struct FlowStories {
 
   /// A customer that was started anew has another port; its session goes on there, also after the enclave's restart.
   @Test func theApplicationMayMove() throws {
-    let world = try TwoEnds(try Self.terms())
+    let world = try FlowWorld(try Self.terms())
     let down = Traffic(packetsPerSecond: 100, payloadBytes: 400)
     try world.openService()
     try world.openSession(down: down)
     world.send(packetsPerSecond: 100)
-    world.at(TwoEnds.start + .milliseconds(1_500)) {
-      world.host = .loopback(port: 9)
-      world.delivered = 0
+    world.at(FlowWorld.start + .milliseconds(1_500)) {
+      world.hosts[.enclave] = .loopback(port: 9)
+      world.delivered = [:]
       try world.openSession(down: down)
       guard case .success(.acknowledged)? = world.lastReply else {
         Issue.record("refused")
         return
       }
     }
-    world.at(TwoEnds.start + .milliseconds(2_500)) { world.crash(.enclave, for: .milliseconds(50)) }
-    try world.run(until: TwoEnds.start + .seconds(20))
+    world.at(FlowWorld.start + .milliseconds(2_500)) { world.crash(.enclave, for: .milliseconds(50)) }
+    try world.run(until: FlowWorld.start + .seconds(20))
     let record = try agreed(world)
     #expect(record.epochCounters.met == 6, "\(record.ruleCounters) \(world.notes)")
-    #expect(world.delivered >= 430, "of 450, less what the restart lost")
+    #expect(world.delivered[.enclave, default: 0] >= 430, "of 450, less what the restart lost")
     try world.openSession(down: .silent)
     guard case .failure(let refusal)? = world.lastReply else {
       Issue.record("another session was taken for the same")
@@ -291,16 +283,16 @@ struct FlowStories {
   /// The enclave's receipts name the evidence that its customer registered, renewed evidence from then on; the edge's
   /// name none.
   @Test func receiptsNameTheEvidence() throws {
-    let world = try TwoEnds(try Self.terms())
+    let world = try FlowWorld(try Self.terms())
     let evidence = [Digest(hashing: [21]), Digest(hashing: [22])]
     try world.openService()
     try world.openSession(down: .silent, attestation: evidence[0])
-    world.at(TwoEnds.start + .milliseconds(2_500)) { world.crash(.enclave, for: .milliseconds(50)) }
-    world.at(TwoEnds.start + .milliseconds(3_500)) {
+    world.at(FlowWorld.start + .milliseconds(2_500)) { world.crash(.enclave, for: .milliseconds(50)) }
+    world.at(FlowWorld.start + .milliseconds(3_500)) {
       try world.openSession(down: .silent, attestation: evidence[1])
       try world.openSession(down: .silent)
     }
-    try world.run(until: TwoEnds.start + .seconds(20))
+    try world.run(until: FlowWorld.start + .seconds(20))
     _ = try agreed(world)
     let named = try world.receipts(of: .enclave).map { ($0.epoch, $0.attestation) }
     #expect(named.count == 12)
@@ -309,7 +301,7 @@ struct FlowStories {
   }
 
   @Test func strangersOrderNothing() throws {
-    let world = try TwoEnds(try Self.terms())
+    let world = try FlowWorld(try Self.terms())
     try world.ask(.edge, from: ActorAddress(.client, "stranger"), .closeService(world.activation))
     guard case .failure(let refusal)? = world.lastReply else {
       Issue.record("answered")
@@ -320,23 +312,19 @@ struct FlowStories {
 
   /// Numbers that no honest customer or controller sends must not stop the process.
   @Test func nonsensicalOrdersAreRefused() throws {
-    let world = try TwoEnds(try Self.terms())
+    let world = try FlowWorld(try Self.terms())
     for epochs: UInt64 in [0, .max] {
-      var order = world.order
-      order.epochs = epochs
-      let session = EnclaveSession(
-        activation: world.activation, terms: world.terms, order: order, confirmation: world.confirmation,
-        edge: ActorAddress(.edge, "alpha-1"), host: TwoEnds.hostPort, down: .silent)
-      let service = ServiceOrder(
-        activation: world.activation, terms: world.terms, order: order, confirmation: world.confirmation,
-        pathDelay: .zero, pathLoss: 0, rateUp: 0, rateDown: 0)
-      for (end, asker, message) in [
-        (TwoEnds.End.enclave, TwoEnds.customer, Message.openSession(session)),
-        (.edge, TwoEnds.controller, .openService(service)),
+      var session = world.session(.enclave, down: .silent)
+      session.order.epochs = epochs
+      var service = world.service(.near, at: .edge)
+      service.order.epochs = epochs
+      for (actor, asker, message) in [
+        (FlowWorld.Actor.enclave, FlowWorld.Actor.enclave.customer, Message.openSession(session)),
+        (.edge, FlowWorld.controller, .openService(service)),
       ] {
-        try world.ask(end, from: asker, message)
+        try world.ask(actor, from: asker, message)
         guard case .failure(let refusal)? = world.lastReply else {
-          Issue.record("\(epochs) epochs accepted at the \(end)")
+          Issue.record("\(epochs) epochs accepted at the \(actor)")
           continue
         }
         #expect(refusal.code == .invalidArgument)

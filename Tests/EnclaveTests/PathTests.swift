@@ -5,7 +5,7 @@ import Testing
 
 /// The emulated slice keeps the plan, in order and the same for the same seed.
 struct PathTests {
-  private let start = TwoEnds.start
+  private let start = FlowWorld.start
 
   private func releases(_ condition: PathCondition, seed: UInt64, packets: Int64 = 2000) -> [Instant?] {
     var path = PathEmulator(condition, seed: seed)
