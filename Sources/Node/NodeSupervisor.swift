@@ -16,6 +16,7 @@ actor NodeSupervisor: Service {
     var restartsNodes: Bool
     var logger: Logger
     var report: @Sendable (_ node: String, NodeReport) -> Void
+    var tell: @Sendable (NodeEvent) -> Void
   }
 
   /// Pause before a node is started again: it doubles with every end that follows a start by less than
@@ -45,10 +46,8 @@ actor NodeSupervisor: Service {
     self.nodes = nodes.map { Node(name: $0) }
   }
 
-  /// By node, in file order: the processes that are there now.
-  var processIDs: [(node: String, process: Int32)] {
-    nodes.compactMap { node in node.process.map { (node.name, $0.processID) } }
-  }
+  /// The process that a node is now.
+  func process(of node: String) -> Int32? { nodes.first { $0.name == node }?.process?.processID }
 
   // MARK: Starting
 
@@ -92,6 +91,7 @@ actor NodeSupervisor: Service {
       setting.report(name, report)
     }
     nodes[number].process = process
+    setting.tell(NodeEvent(node: name, process: process.processID, kind: .started))
     Task { ended(await process.untilExited()) }
   }
 
@@ -102,9 +102,8 @@ actor NodeSupervisor: Service {
 
   private func becameReady(_ number: Int) {
     nodes[number].isReady = true
-    setting.logger.info(
-      "node ready",
-      metadata: ["node": "\(nodes[number].name)", "process": "\(nodes[number].process?.processID ?? 0)"])
+    setting.tell(
+      NodeEvent(node: nodes[number].name, process: nodes[number].process?.processID ?? 0, kind: .ready))
     readiness.tell()
   }
 
@@ -130,8 +129,8 @@ actor NodeSupervisor: Service {
         Task { await self.endAll() }
       }
       if isStopping || Task.isCancelled { return }
+      setting.tell(NodeEvent(node: process.name, process: process.processID, kind: .ended(end.description)))
       guard setting.restartsNodes else { throw end }
-      setting.logger.error("\(end)")
       if nodes[number].startedAt.duration(to: .now) > .seconds(Self.steadySeconds) {
         nodes[number].pause = Self.firstPause
       }

@@ -65,7 +65,7 @@ extension ActivationStep: WireCodable {
   private enum Kind: UInt64 {
     case submitted = 1
     case requested, sliceFound, sliceRejected, reserved, flowOpen, serving, delivered, settlementProposed, ended
-    case refused
+    case refused, droppedByPolicy
   }
 
   public func encode(to writer: inout CBORWriter) {
@@ -92,6 +92,10 @@ extension ActivationStep: WireCodable {
       writer.write(startAt)
     case .flowOpen: begin(.flowOpen)
     case .serving: begin(.serving)
+    case .droppedByPolicy(let epoch, let packets):
+      begin(.droppedByPolicy, 2)
+      writer.write(epoch)
+      writer.write(packets)
     case .delivered: begin(.delivered)
     case .settlementProposed: begin(.settlementProposed)
     case .ended(let change):
@@ -120,6 +124,8 @@ extension ActivationStep: WireCodable {
       case (.delivered, 1): return .delivered
       case (.settlementProposed, 1): return .settlementProposed
       case (.ended, 2): return .ended(try reader.value())
+      case (.droppedByPolicy, 3):
+        return .droppedByPolicy(epoch: try reader.uint(), packets: try reader.uint())
       case (.refused, 2):
         let reason: WireText = try reader.value()
         return .refused(reason.text)

@@ -14,6 +14,8 @@ import Topology
 /// bus as any client could, executing every block again: so a node cannot make the verdict better than it is.
 public actor SpreadConsortium: RunningConsortium {
   public nonisolated let observations: AsyncStream<(ActorAddress, Observation)>
+  /// In the order of happening; ends when the consortium has stopped.
+  public nonisolated let nodeEvents: AsyncStream<NodeEvent>
 
   private let configuration: ConsortiumConfiguration
   private let directory: NodeDirectory
@@ -61,7 +63,7 @@ public actor SpreadConsortium: RunningConsortium {
       let bus = try Bus(configuration: BusConfiguration(keys: keys))
       do throws(BusError) {
         for place in bundle.book.places where place.isServed {
-          for actor in place.addresses where actor.role == .validator {
+          for actor in place.addresses {
             try await bus.route(actor, to: place.endpoint, serverKey: place.key)
           }
         }
@@ -83,6 +85,9 @@ public actor SpreadConsortium: RunningConsortium {
     let validators = directory.genesis.members.map { ActorAddress(.validator, $0.name) }
     let auditor = try LedgerAuditor.following(directory.genesis, validators, over: bus) { changes.tell() }
     let tell = auditor.tell
+    let (nodeEvents, events) = AsyncStream.makeStream(
+      of: NodeEvent.self, bufferingPolicy: .bufferingOldest(Consortium.maximumBufferedObservations))
+    let probe = try NodeProbe(directory, over: bus, heightKnown: { await auditor.height })
     let nodes = configuration.topology.placement.nodes
       .filter { !$0.isExternal && !configuration.leftOut.contains($0.name) }
     let supervisor = NodeSupervisor(
@@ -100,10 +105,17 @@ public actor SpreadConsortium: RunningConsortium {
           told.progress.withLock { $0[customer] = plans }
           changes.tell()
         }
+      } tell: { event in
+        events.yield(event)
+        guard case .started = event.kind else { return }
+        Task {
+          if await probe.untilAnswering(event) { events.yield(event.next(.answering)) }
+        }
       }, nodes: nodes.map(\.name))
     self.configuration = configuration
     self.directory = directory
     self.observations = observations
+    self.nodeEvents = nodeEvents
     self.supervisor = supervisor
     self.auditor = auditor
     self.told = told
@@ -116,14 +128,12 @@ public actor SpreadConsortium: RunningConsortium {
       await bus.shutdown()
       directory.unlock()
       stream.finish()
+      events.finish()
       changes.finish()
     }
   }
 
   public nonisolated var isNew: Bool { directory.isNew }
-
-  /// By node: the processes that are there now.
-  public var processIDs: [(node: String, process: Int32)] { get async { await supervisor.processIDs } }
 
   public func untilSettled() async throws {
     for await _ in changes.stream() {

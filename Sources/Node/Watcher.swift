@@ -132,6 +132,7 @@ extension ActivationStep {
     case .reserved: "RESERVED"
     case .flowOpen: "flow open"
     case .serving: "serving"
+    case .droppedByPolicy(let epoch, let packets): "\(packets) packets of epoch \(epoch) dropped by policy"
     case .delivered: "delivered"
     case .settlementProposed: "settlement proposed"
     case .ended(let change): change.state.name

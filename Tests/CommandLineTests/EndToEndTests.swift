@@ -126,9 +126,12 @@ struct EndToEndTests {
     let founded = try Program.run("up", file, "--data", data, "--keys", keys, "--for", "10ms", "--json")
     // Stopped long before its end: that is all that is wrong.
     #expect(founded.status == 2, "\(founded.errors)")
-    let name = "validator-alpha.key"
-    #expect(
-      try Data(contentsOf: URL(filePath: "\(data)/keys/\(name)")) == Data(contentsOf: URL(filePath: "\(keys)/\(name)")))
+    func same(_ here: String, _ there: String) throws -> Bool {
+      try Data(contentsOf: URL(filePath: "\(data)/\(here)")) == Data(contentsOf: URL(filePath: "\(keys)/\(there)"))
+    }
+    #expect(try same("keys/validator-alpha.key", "validator-alpha/keys/validator-alpha.key"))
+    #expect(try same("keys/organisation-alpha.key", "OFFLINE/organisation-alpha.key"))
+    #expect(try same("genesis.cbor", "CLIENT/genesis.cbor"))
     let others = folder.path + "/others"
     #expect(try Program.run("keys", "generate", file, "--out", others).status == 0)
     let refused = try Program.run("up", file, "--data", data, "--keys", others)

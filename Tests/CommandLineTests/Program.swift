@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// The built `ajit`, run as a person runs it.
@@ -30,6 +31,10 @@ enum Program {
 
   /// Started, and not waited for.
   static func start(_ arguments: String..., in directory: URL? = nil) throws -> Running {
+    try start(arguments, in: directory)
+  }
+
+  static func start(_ arguments: [String], in directory: URL? = nil) throws -> Running {
     try Running(executable, arguments, in: directory)
   }
 }
@@ -40,6 +45,7 @@ final class Running {
   private let folder: Folder
   private let output: Pipe
   private var read = Data()
+  private var unread = 0
 
   init(_ executable: URL, _ arguments: [String], in directory: URL?) throws {
     folder = try Folder()
@@ -68,6 +74,33 @@ final class Running {
     }
     return true
   }
+
+  enum Said {
+    case line(String)
+    case nothing
+    case ended
+  }
+
+  /// The next line that the program says.
+  /// - Parameter milliseconds: to wait for it at most; nil until it comes.
+  func next(within milliseconds: Int32? = nil) -> Said {
+    while true {
+      if let end = read[unread...].firstIndex(of: UInt8(ascii: "\n")) {
+        defer { unread = end + 1 }
+        return .line(String(decoding: read[unread..<end], as: UTF8.self))
+      }
+      var wanted = pollfd(fd: output.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
+      guard poll(&wanted, 1, milliseconds ?? -1) > 0 else { return .nothing }
+      let more = output.fileHandleForReading.availableData
+      if more.isEmpty { return .ended }
+      read += more
+    }
+  }
+
+  var processID: Int32 { process.processIdentifier }
+
+  /// As a service manager stops it.
+  func terminate() { process.terminate() }
 
   /// As ^C at a terminal.
   func interrupt() { process.interrupt() }

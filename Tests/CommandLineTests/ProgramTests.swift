@@ -79,8 +79,10 @@ struct ProgramTests {
     let file = Program.topology("remote-surgery")
     let outcome = try Program.run("keys", "generate", file, "--out", "keys", in: folder.url)
     #expect(outcome.status == 0, "\(outcome.errors)")
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.url.appending(path: "keys").path)
-    #expect(names.contains("validator-alpha.key"))
+    let names = try FileManager.default.subpathsOfDirectory(atPath: folder.url.appending(path: "keys").path)
+      .filter { $0.hasSuffix(".key") }
+    #expect(names.contains("validator-alpha/keys/validator-alpha.key"))
+    #expect(names.contains("OFFLINE/organisation-alpha.key"))
     for name in names {
       let path = folder.url.appending(path: "keys/\(name)").path
       let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
@@ -94,7 +96,16 @@ struct ProgramTests {
   @Test func `an exposed key is shown as refused`() throws {
     let fixture = try LedgerFixture()
     let file = Program.topology("remote-surgery")
-    #expect(try Program.run("keys", "generate", file, "--out", fixture.folder.path + "/keys").status == 0)
+    let bundles = fixture.folder.path + "/bundles"
+    #expect(try Program.run("keys", "generate", file, "--out", bundles).status == 0)
+    // A consortium of one process has every key in one directory.
+    let keys = fixture.folder.url.appending(path: "keys")
+    try FileManager.default.createDirectory(at: keys, withIntermediateDirectories: true)
+    for path in try FileManager.default.subpathsOfDirectory(atPath: bundles) where path.hasSuffix(".key") {
+      let new = keys.appending(path: URL(filePath: path).lastPathComponent)
+      guard !FileManager.default.fileExists(atPath: new.path) else { continue }
+      try FileManager.default.copyItem(at: URL(filePath: bundles + "/" + path), to: new)
+    }
     #expect(try Program.run("keys", "show", "--data", fixture.folder.path).status == 0)
     let key = fixture.folder.path + "/keys/validator-alpha.key"
     try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: key)

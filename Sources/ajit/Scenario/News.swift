@@ -1,5 +1,6 @@
 import Effects
 import Messages
+import Node
 
 /// Something that happened, as a line for people and as an object for machines.
 struct News: Sendable {
@@ -9,6 +10,8 @@ struct News: Sendable {
     case block
     case activation
     case epoch
+    /// A node of a spread consortium started, answers, ended.
+    case node
     /// Something an actor wants looked at.
     case warning
     /// A line of the node's log.
@@ -21,6 +24,13 @@ struct News: Sendable {
   var epoch: EpochDetails?
   var height: Height?
   var transactions: Int?
+  var node: NodeDetails?
+
+  struct NodeDetails: Encodable, Sendable {
+    let name: String
+    let process: Int32
+    let state: String
+  }
 
   struct ActivationDetails: Encodable, Sendable {
     let label: String
@@ -40,14 +50,28 @@ struct News: Sendable {
   }
 
   /// Blocks are too many for people; the live table counts them.
-  var isForPeople: Bool { kind != .block }
+  var isForPeople: Bool { kind != .block && node.map { $0.state == "ended" } ?? true }
 
   var style: Terminal.Style {
     switch kind {
     case .phase: .bold
-    case .block, .epoch, .activation, .log: .plain
+    case .block, .epoch, .activation, .log, .node: .plain
     case .warning: .yellow
     }
+  }
+}
+
+extension News {
+  init(_ event: NodeEvent) {
+    let (state, text) =
+      switch event.kind {
+      case .started: ("started", "node \(event.node) started as process \(event.process)")
+      case .ready: ("ready", "node \(event.node) is ready")
+      case .answering: ("answering", "node \(event.node) answers")
+      case .ended(let text): ("ended", text)
+      }
+    self.init(state == "ended" ? .warning : .node, text)
+    node = NodeDetails(name: event.node, process: event.process, state: state)
   }
 }
 
@@ -79,6 +103,7 @@ struct NewsLine: Encodable {
   let epoch: News.EpochDetails?
   let height: Height?
   let transactions: Int?
+  let node: News.NodeDetails?
 
   init(_ news: News, elapsed: Span) {
     type = news.kind
@@ -88,5 +113,6 @@ struct NewsLine: Encodable {
     epoch = news.epoch
     height = news.height
     transactions = news.transactions
+    node = news.node
   }
 }

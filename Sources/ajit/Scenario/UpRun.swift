@@ -68,6 +68,10 @@ struct UpRun {
         await screen.take(actor, observation, at: WallClock.now())
       }
     }
+    let watching = Task {
+      guard let spread = consortium as? SpreadConsortium else { return }
+      for await event in spread.nodeEvents { await screen.tell(News(event), at: WallClock.now()) }
+    }
     let drawing = Task {
       while !Task.isCancelled {
         await screen.draw(at: WallClock.now())
@@ -75,11 +79,12 @@ struct UpRun {
       }
     }
     defer { drawing.cancel() }
-    await announce(consortium, try await resumed(consortium, screen), screen)
+    await announce(try await resumed(consortium, screen), screen)
     let ending = try await wait(condition, consortium)
     await tell(ending == .interrupted ? "stopping, as told" : "stopping", screen)
     try await consortium.stop()
     await listening.value
+    await watching.value
     var report = try await report(consortium)
     report.isInterrupted = !consortium.isNew && report.foundUnfinished(at: start)
     return (ending, report)
@@ -96,18 +101,13 @@ struct UpRun {
     return orders.count
   }
 
-  private func announce(
-    _ consortium: any RunningConsortium, _ resumed: Int, _ screen: ScenarioScreen
-  ) async {
+  private func announce(_ resumed: Int, _ screen: ScenarioScreen) async {
     let who = [
       Wording.counted(topology.operators.count, "operator"), Wording.counted(topology.regulators.count, "regulator"),
       Wording.counted(topology.customers.count, "customer"),
       Wording.counted(topology.customers.reduce(0) { $0 + $1.enclaves.count }, "enclave"),
     ].joined(separator: ", ")
     await tell("running: \(who)", screen)
-    if let spread = consortium as? SpreadConsortium {
-      for (node, process) in await spread.processIDs { await tell("node \(node) is process \(process)", screen) }
-    }
     if resumed > 0 { await tell("resuming: \(Wording.counted(resumed, "activation")) ordered before", screen) }
   }
 
