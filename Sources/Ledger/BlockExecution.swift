@@ -101,7 +101,11 @@ struct BlockExecution {
     case .renegotiate(let byCustomer, let byOperator): try renegotiate(byCustomer, byOperator)
     case .handOver(let handover): try handOver(handover, by: signer)
     case .announceMaintenance(let maintenance): try announce(maintenance, by: signer)
-    case .demandService, .startService, .demandRecord, .postRecord, .dispute: throw .code(.failedPrecondition)
+    case .demandService(let activation): try demandService(activation, by: signer)
+    case .startService(let proof): try startService(proof, by: signer)
+    case .demandRecord(let demand): try demandRecord(demand, by: signer)
+    case .postRecord(let post): try postRecord(post, by: signer)
+    case .dispute(let grounds): try dispute(grounds, by: signer)
     }
   }
 

@@ -12,7 +12,7 @@ extension BlockExecution {
     for (key, _) in due {
       let subject = LedgerKey.deadlineSubject(key)
       switch state.tree[subject] {
-      case .activation(let activation): try expire(activation)
+      case .activation(let activation): try expire(activation, at: horizon)
       case .enclave:
         state.tree.remove(key)
         state.tree.remove(subject)
@@ -22,7 +22,11 @@ extension BlockExecution {
     }
   }
 
-  private mutating func expire(_ activation: ActivationRecord) throws(Refusal) {
+  private mutating func expire(_ activation: ActivationRecord, at horizon: Instant) throws(Refusal) {
+    // A demand that waits comes before whatever else runs out (``ActivationRecord/deadline``).
+    if let reservation = activation.reservation, reservation.proceedings.answerBy != nil {
+      return try expireDemand(activation, reservation, at: horizon)
+    }
     switch activation.phase {
     case .requested:
       try nullify(activation, .confirmationExpired)

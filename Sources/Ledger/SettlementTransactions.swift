@@ -25,13 +25,14 @@ extension BlockExecution {
   mutating func settle(_ id: ActivationID, with signed: SignedRecord?, by signer: Signer) throws(Refusal) {
     var activation = try activation(id)
     try require(signed != nil || activation.side(of: signer) != nil, orElse: .permissionDenied)
-    guard let reservation = activation.reservation, let deadline = activation.phase.deadline else {
+    guard var reservation = activation.reservation, let deadline = activation.phase.deadline else {
       throw .code(.failedPrecondition)
     }
     try require(deadline > passedBefore, orElse: .deadlinePassed)
     try require(context.time >= reservation.endsAt, orElse: .failedPrecondition)
     var record: JointRecord?
     if let signed { record = try joint(signed, of: activation) }
+    reservation.proceedings.answer(with: record)
     switch activation.phase {
     case .reserved:
       let window = try terms(of: activation).deadlines.settlementWindow

@@ -170,24 +170,36 @@ public struct AccountParties: Hashable, Sendable {
     guard update.activation == activation else { return false }
     switch update {
     case .segment(let order, let terms, let from):
-      let segment = BookedSegment(terms: terms, from: from, bookedEpochs: order.epochs)
       guard order.index > 0, terms.id == order.contract else { return false }
+      let segment = BookedSegment(terms: terms, from: from, bookedEpochs: order.epochs)
       if order.index <= UInt64(amendments.count) { return amendments[Int(order.index) - 1] == segment }
-      let last = amendments.last ?? booking
-      guard order.index == UInt64(amendments.count) + 1, amendments.count + 1 < ActivationLimits.segments,
-        from >= recorded, from >= last.from, from <= bookedEpochs, terms.metering == metering,
-        terms.deadlines == deadlines
-      else { return false }
-      amendments.append(segment)
+      return order.index == UInt64(amendments.count) + 1 && from >= recorded && append(segment)
     case .handover(let handover, _, _):
-      let serving = Serving(end: handover.end, from: handover.from, edge: handover.edge, cell: handover.cell)
-      if servings.contains(serving) { return true }
-      guard ends.contains(handover.end), handover.from >= recorded,
-        servings.count < ActivationLimits.handovers + ends.count
-      else { return false }
-      servings.append(serving)
+      return servings.contains(Serving(handover)) || (handover.from >= recorded && append(handover))
     }
+  }
+
+  /// The next segment, as the ledger booked it.
+  public mutating func append(_ segment: BookedSegment) -> Bool {
+    let last = amendments.last ?? booking
+    guard amendments.count + 1 < ActivationLimits.segments, segment.from >= last.from, segment.from <= bookedEpochs,
+      segment.terms.metering == metering, segment.terms.deadlines == deadlines
+    else { return false }
+    amendments.append(segment)
     return true
+  }
+
+  /// The next handover, as the ledger took it.
+  public mutating func append(_ handover: SliceHandover) -> Bool {
+    guard ends.contains(handover.end), servings.count < ActivationLimits.handovers + ends.count else { return false }
+    servings.append(Serving(handover))
+    return true
+  }
+}
+
+extension Serving {
+  fileprivate init(_ handover: SliceHandover) {
+    self.init(end: handover.end, from: handover.from, edge: handover.edge, cell: handover.cell)
   }
 }
 

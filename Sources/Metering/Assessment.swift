@@ -127,12 +127,35 @@ public func assess(
   windows: inout RuleWindows
 ) -> EpochAssessment {
   let isServed = receipts.isServed && !isMaintenance
+  return assess(
+    epoch: receipts.epoch, terms: terms, segmentStart: segmentStart, isServed: isServed,
+    interruptions: receipts.interruptions, windows: &windows
+  ) { RuleEvidence($0, receipts, terms: terms) }
+}
+
+/// An epoch that is judged without receipts: a demand on the ledger was lost, by one side or by both.
+func assess(
+  lost epoch: EpochNumber, by loser: AccountingSide?, terms: ContractTerms, segmentStart: EpochNumber,
+  isMaintenance: Bool, windows: inout RuleWindows
+) -> EpochAssessment {
+  var evidence = RuleEvidence()
+  evidence.servedEpochs = 1
+  if let loser { evidence.causes.add(loser) }
+  return assess(
+    epoch: epoch, terms: terms, segmentStart: segmentStart, isServed: loser != nil && !isMaintenance,
+    interruptions: evidence.causes, windows: &windows
+  ) { _ in evidence }
+}
+
+private func assess(
+  epoch: EpochNumber, terms: ContractTerms, segmentStart: EpochNumber, isServed: Bool,
+  interruptions: InconclusiveCauses, windows: inout RuleWindows, evidence: (Rule) -> RuleEvidence
+) -> EpochAssessment {
   var verdicts: [Verdict?] = []
-  let interruptions = receipts.interruptions
   var outcome = interruptions.isEmpty ? Verdict.met : interruptions.verdict
-  let epochsSoFar = receipts.epoch.subtractingToZero(segmentStart).addingSaturating(1)
+  let epochsSoFar = epoch.subtractingToZero(segmentStart).addingSaturating(1)
   for (index, rule) in terms.rules.enumerated() {
-    if isServed { windows.evidence[index].merge(RuleEvidence(rule, receipts, terms: terms)) }
+    if isServed { windows.evidence[index].merge(evidence(rule)) }
     guard epochsSoFar.isMultiple(of: max(1, rule.window)) else {
       verdicts.append(nil)
       continue

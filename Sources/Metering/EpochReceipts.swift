@@ -81,6 +81,19 @@ extension ReceiptSet {
   }
 }
 
+extension ReceiptSet {
+  /// Whether a side's set has a receipt of one epoch from each of its points, by whoever stands there.
+  public func covers(_ side: AccountingSide, of epoch: EpochNumber, parties: AccountParties) -> Bool {
+    let points = side.points(parties.ends)
+    return receipts.count == points.count
+      && zip(points, receipts).allSatisfy { point, envelope in
+        guard let receipt = try? envelope.decode(SLAReceipt.self) else { return false }
+        return receipt.activation == parties.activation && receipt.epoch == epoch && receipt.meteredPoint == point
+          && envelope.signer != nil && envelope.signer == parties.signer(of: point, in: epoch)
+      }
+  }
+}
+
 extension AccountParties {
   /// Whether a receipt is signed by who stands at its point in its epoch and follows that point's last.
   func check(_ receipt: SLAReceipt, by signer: PublicKey?, after chain: ReceiptChain) throws(ReceiptRefusal) {

@@ -63,22 +63,65 @@ public struct JointAccount: Sendable {
       epoch: epoch, ends: parties.ends, customer: try open(customer, .customer, epoch),
       networkOperator: try open(networkOperator, .networkOperator, epoch))
     let segment = parties.segment(of: epoch)
-    var next = self
-    if let last, parties.segmentIndex(of: last.epoch) != parties.segmentIndex(of: epoch) {
-      next.state.windows = RuleWindows(terms: segment.terms)
-    }
+    var next = begun(epoch)
     let assessment = assess(
       receipts, terms: segment.terms, segmentStart: segment.from, isMaintenance: parties.isMaintenance(epoch),
       windows: &next.state.windows)
-    for side in AccountingSide.allCases {
-      next.state.chain.advance(side.points(parties.ends), receipts.receipts(of: side))
-    }
-    next.last = JointRecord(
-      activation: parties.activation, epoch: epoch, customerReceipts: customer.digest,
-      operatorReceipts: networkOperator.digest, verdicts: assessment.verdicts,
-      segments: try segments(after: assessment, of: epoch), missing: parties.missing(from: receipts),
-      account: next.state.digest, previous: lastDigest)
+    try next.record(
+      receipts, assessment, customer: customer.digest, networkOperator: networkOperator.digest,
+      missing: parties.missing(from: receipts))
     return next
+  }
+
+  /// The account after an epoch about which a demand on the ledger was lost: all of it counts against who lost, and
+  /// nothing is judged when neither side opened its receipts.
+  /// - Parameters:
+  ///   - loser: nil for both.
+  ///   - customer: what the customer opened or committed to; of no receipts otherwise.
+  public func conceding(
+    epoch: EpochNumber, by loser: AccountingSide?, customer: Digest, networkOperator: Digest
+  ) throws(AccountError) -> JointAccount {
+    guard epoch == nextEpoch else { throw .wrongEpoch(expected: nextEpoch) }
+    let segment = parties.segment(of: epoch)
+    var next = begun(epoch)
+    let assessment = assess(
+      lost: epoch, by: loser, terms: segment.terms, segmentStart: segment.from,
+      isMaintenance: parties.isMaintenance(epoch), windows: &next.state.windows)
+    let silent = loser.map { [$0] } ?? AccountingSide.allCases
+    try next.record(
+      EpochReceipts(epoch: epoch, ends: parties.ends, customer: [], networkOperator: []), assessment,
+      customer: customer, networkOperator: networkOperator,
+      missing: silent.flatMap { parties.signers(of: $0, in: epoch) })
+    return next
+  }
+
+  /// Whether a side's set may stand in the record of the next epoch.
+  public func admits(_ set: ReceiptSet, of side: AccountingSide) -> Bool {
+    (try? open(set, side, nextEpoch)) != nil
+  }
+
+  /// Windows begin anew with the first epoch of a segment.
+  private func begun(_ epoch: EpochNumber) -> JointAccount {
+    var next = self
+    if let last, parties.segmentIndex(of: last.epoch) != parties.segmentIndex(of: epoch) {
+      next.state.windows = RuleWindows(terms: parties.terms(of: epoch))
+    }
+    return next
+  }
+
+  /// Writes the record of an epoch that is assessed; ``state`` has its windows already.
+  private mutating func record(
+    _ receipts: EpochReceipts, _ assessment: EpochAssessment, customer: Digest, networkOperator: Digest,
+    missing: [PublicKey]
+  ) throws(AccountError) {
+    for side in AccountingSide.allCases {
+      state.chain.advance(side.points(parties.ends), receipts.receipts(of: side))
+    }
+    last = JointRecord(
+      activation: parties.activation, epoch: receipts.epoch, customerReceipts: customer,
+      operatorReceipts: networkOperator, verdicts: assessment.verdicts,
+      segments: try segments(after: assessment, of: receipts.epoch), missing: missing, account: state.digest,
+      previous: lastDigest)
   }
 
   private func open(
