@@ -31,6 +31,8 @@ public enum ActivationStep: Sendable {
   /// Enclave and edge agreed on keys and addresses.
   case flowOpen
   case serving
+  /// An edge closed an epoch in which it dropped packets that the contract does not allow.
+  case droppedByPolicy(epoch: EpochNumber, packets: UInt64)
   /// The last epoch is recorded.
   case delivered
   case settlementProposed

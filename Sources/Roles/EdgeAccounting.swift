@@ -11,8 +11,13 @@ extension EdgeCore {
   mutating func tick(_ slot: UInt64, _ turn: inout Turn) {
     guard var service = services[slot] else { return }
     while let close = service.nextClose, close <= turn.now {
-      guard let journal = service.closeNext(configuration, at: turn.now) else { break }
+      let epoch = service.nextToClose
+      guard let (journal, dropped) = service.closeNext(configuration, at: turn.now) else { break }
       turn.add(.persist(service.record(journal)))
+      if dropped > 0 {
+        let step = ActivationStep.droppedByPolicy(epoch: epoch, packets: dropped)
+        turn.add(.observe(.activation(service.activation, step)))
+      }
     }
     if let waiting = service.waitingForReceipts, let receipts = service.receipts(of: waiting.epoch) {
       service.waitingForReceipts = nil
@@ -151,12 +156,15 @@ extension EdgeService {
   }
 
   /// Closes the epoch whose turn it is: one signed receipt per point.
-  mutating func closeNext(_ configuration: EdgeCore.Configuration, at now: Instant) -> EpochJournal? {
+  /// - Returns: what to keep, and how many packets of the epoch the contract did not allow.
+  mutating func closeNext(
+    _ configuration: EdgeCore.Configuration, at now: Instant
+  ) -> (journal: EpochJournal, dropped: UInt64)? {
     let epoch = nextToClose
     let receipts = closeReceipts(configuration)
     guard let journal = account.close(epoch, receipts: receipts) else { return nil }
     if journal.isCollecting { collect(epoch, at: now) }
-    return journal
+    return (journal, receipts.reduce(0) { $0 + $1.counts.droppedByPolicy })
   }
 
   /// After a restart: asks anew for what was being collected.

@@ -10,6 +10,8 @@ final class Progress {
   private let planned: Int
   private var over: Set<ActivationID> = []
   private(set) var refused: [ActivationID: String] = [:]
+  /// What edges said they dropped, per activation, edge and epoch: a new life may say it again.
+  private var dropped: [ActivationID: [Drop: UInt64]] = [:]
   /// Set once all are over: the height every member must still reach.
   private var target: Height?
 
@@ -19,7 +21,17 @@ final class Progress {
     self.planned = planned
   }
 
+  private struct Drop: Hashable {
+    let edge: ActorAddress
+    let epoch: EpochNumber
+  }
+
+  func droppedByPolicy(_ id: ActivationID) -> UInt64 { dropped[id, default: [:]].values.reduce(0, +) }
+
   func observed(_ observation: Observation, by actor: ActorAddress) {
+    if case .activation(let id, .droppedByPolicy(let epoch, let packets)) = observation {
+      dropped[id, default: [:]][Drop(edge: actor, epoch: epoch)] = packets
+    }
     guard actor.role == .customer, case .activation(let id, let step) = observation else { return }
     switch step {
     case .ended: over.insert(id)

@@ -96,7 +96,7 @@ public struct Simulation: Sendable {
         networkPort: enclave.networkPort, clock: SimulatedPlaces.clock)
       return ActorSeat(
         ActorAddress(.enclave, enclave.name), ports: [enclave.applicationPort, enclave.networkPort]
-      ) { _, records in try EnclaveCore(configuration, recovering: records) }
+      ) { _, records in deployment.behaving(try EnclaveCore(configuration, recovering: records)) }
     }
     return actors + enclaves
   }
@@ -110,7 +110,7 @@ public struct Simulation: Sendable {
     let agreement = LedgerAgreement(genesis: deployment.genesis, disks: disks, at: world.now)
     return SimulationResult(
       seed: seed, ending: ending, traceHash: world.traceHash, duration: world.now - World.start,
-      events: world.eventCount, activations: activations(world, agreement, progress), heights: agreement.heights,
+      events: world.eventCount, activations: activations(world, deployment, agreement, progress), heights: agreement.heights,
       membersAgree: agreement.membersAgree, money: (agreement.state?.totals).map { SimulationResult.Money($0) },
       violations: progress.monitor.violations + agreement.violations, halts: world.halts,
       refusals: world.refusals.sorted { $0.key < $1.key }.map { (what: $0.key, count: $0.value) },
@@ -118,24 +118,28 @@ public struct Simulation: Sendable {
   }
 
   private func activations(
-    _ world: World, _ agreement: LedgerAgreement, _ progress: Progress
+    _ world: World, _ deployment: Deployment, _ agreement: LedgerAgreement, _ progress: Progress
   ) -> [ActivationOutcome] {
     topology.customers.flatMap { customer in
       let orders = world.disk(ActorAddress(.customer, customer.name))?.records(of: CustomerCore.Stream.orders) ?? []
       return customer.activations.enumerated().map { index, planned in
         // The signed order is the customer's record under the plan's position; its hash is the activation's id.
         let id = orders.first { $0.key == UInt64(index) }.map { ActivationID(Digest(hashing: $0.bytes)) }
-        let end = end(of: id, agreement, progress)
+        let end = end(of: id, deployment, agreement, progress)
         return ActivationOutcome(
-          customer: customer.name, label: planned.name, contract: planned.contract, id: id, end: end,
+          customer: customer.name, label: planned.name, id: id, end: end,
           differences: differences(planned, end))
       }
     }
   }
 
-  private func end(of id: ActivationID?, _ agreement: LedgerAgreement, _ progress: Progress) -> ActivationOutcome.End {
+  private func end(
+    of id: ActivationID?, _ deployment: Deployment, _ agreement: LedgerAgreement, _ progress: Progress
+  ) -> ActivationOutcome.End {
     guard let id else { return .unfinished(nil) }
-    if let record = agreement.archived.first(where: { $0.id == id }) { return .ended(ActivationResult(record)) }
+    if let record = agreement.archived.first(where: { $0.id == id }) {
+      return .ended(deployment.result(record, droppedByPolicy: progress.droppedByPolicy(id)))
+    }
     if let reason = progress.refused[id] { return .refused(reason) }
     return .unfinished(agreement.state?.state(of: id))
   }
@@ -143,21 +147,9 @@ public struct Simulation: Sendable {
   private func differences(_ planned: Topology.Activation, _ end: ActivationOutcome.End) -> [String] {
     switch end {
     case .ended(let result):
-      guard let expectation = planned.expectation, let contract = topology.contract(planned.contract) else { return [] }
-      return expectation.differences(from: result, in: contract)
+      return planned.expectation?.differences(from: result, in: topology) ?? []
     case .refused(let reason): return planned.expectation == nil ? [] : ["refused: \(reason)"]
     case .unfinished(let state): return ["not over: \(state?.name ?? "not on the ledger")"]
     }
-  }
-}
-
-extension ActivationResult {
-  /// As the ledger archived it.
-  public init(_ record: ActivationRecord) {
-    let change = record.change
-    let last = record.settlement?.record
-    self.init(
-      state: change.state, statusInfo: change.statusInfo, settlement: change.settlement,
-      epochs: last?.epochCounters ?? EpochCounters(), rules: last?.ruleCounters ?? [], money: change.money)
   }
 }

@@ -79,7 +79,6 @@ public struct ActivationOutcome: Sendable {
   public let customer: String
   /// The topology's name for it.
   public let label: String
-  public let contract: Topology.ContractReference
   /// Nil when it was never ordered.
   public let id: ActivationID?
   public let end: End
