@@ -14,10 +14,10 @@ extension CustomerCore {
 
   /// Demands as they stand on the ledger.
   struct Demands: Sendable {
+    /// Service was demanded; like a record it is not demanded twice, also when the ledger refused.
     var service = false
-    /// Epochs whose records this customer, or the operator, has demanded.
+    /// Epochs whose records this customer has demanded, ascending.
     var own: [EpochNumber] = []
-    var others: [EpochNumber] = []
     /// Receipts opened there; the latest ``maximumOpenings`` epochs.
     var openings: [Opening] = []
     /// The latest epoch whose record the ledger has computed.
@@ -154,10 +154,12 @@ extension CustomerCore {
     else { return }
     switch commitment.side {
     case .customer:
-      purchases[index].demands.own.append(commitment.epoch)
+      // Also what an earlier life demanded.
+      if !purchases[index].demands.own.contains(commitment.epoch) {
+        purchases[index].demands.own.append(commitment.epoch)
+      }
       finish(.demandRecord(commitment.epoch), of: index)
     case .networkOperator:
-      purchases[index].demands.others.append(commitment.epoch)
       add(.openReceipts(commitment.epoch), to: index, &turn)
     }
   }

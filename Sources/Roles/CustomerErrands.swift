@@ -197,6 +197,11 @@ extension CustomerCore {
   /// A statement stands in a block. Refused, it would be refused again: the ledger has had it, or is past it.
   mutating func errandDecided(_ index: Int, _ errand: Errand, _ result: TransactionResult, _ turn: inout Turn) {
     finish(errand, of: index)
+    switch errand {
+    case .demandService: purchases[index].demands.service = true
+    case .demandRecord(let epoch): purchases[index].demands.own.append(epoch)
+    default: break
+    }
     if result != .accepted, isReady {
       turn.note("\(purchases[index].part.label): the ledger refused \(errand): \(result.name)", .warning)
     }

@@ -39,7 +39,8 @@ public struct PlannedActivation: Sendable {
   public init(
     label: String, offer: OfferChoice, at: Span, startAfter: Span = .zero, startWithin: Span, epochs: UInt64,
     cell: String, peer: String, enclave: String, far: PlannedFarEnd? = nil, up: Traffic, down: Traffic,
-    stray: Traffic = .silent, moves: [PlannedMove] = [], amendments: [PlannedAmendment] = [], terminateAfter: EpochNumber? = nil
+    stray: Traffic = .silent, moves: [PlannedMove] = [], amendments: [PlannedAmendment] = [],
+    terminateAfter: EpochNumber? = nil
   ) {
     self.label = label
     self.offer = offer

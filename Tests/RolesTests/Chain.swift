@@ -67,16 +67,38 @@ struct Chain {
     let leader = MemberIndex(state.height % 4)
     let executed = try state.executing(
       transactions, in: BlockContext(height: height, time: time, leader: Int(leader), parentHash: tip))
-    let body = BlockBody(transactions: transactions.map(\.envelope), outcomes: executed.outcomes)
-    for (transaction, result) in zip(transactions, executed.outcomes.results) { results[transaction.id] = result }
+    state = executed.state
+    return seal(transactions, executed.outcomes, at: time)
+  }
+
+  /// A block whose outcomes are invented: what followers read of a quorum's word, without the receipts that it takes to
+  /// convince a ledger. Its own transactions do nothing.
+  @discardableResult
+  mutating func invent(
+    _ transactions: [SignedTransaction], events: [LedgerEvent] = [], after span: Span = .milliseconds(500)
+  ) throws -> LedgerSegment {
+    let time = state.time + span
+    state = try state.executing(
+      [], in: BlockContext(height: state.height + 1, time: time, leader: Int(state.height % 4), parentHash: tip)
+    ).state
+    let results = transactions.map { _ in TransactionResult.accepted }
+    return seal(transactions, BlockOutcomes(results: results, events: events), at: time)
+  }
+
+  private mutating func seal(
+    _ transactions: [SignedTransaction], _ outcomes: BlockOutcomes, at time: Instant
+  ) -> LedgerSegment {
+    let height = state.height
+    let body = BlockBody(transactions: transactions.map(\.envelope), outcomes: outcomes)
+    for (transaction, result) in zip(transactions, outcomes.results) { results[transaction.id] = result }
     let block = Block(
       header: BlockHeader(
-        era: 0, view: height, parentView: height - 1, height: height, parentHash: tip, time: time, leader: leader,
-        transactionsRoot: body.transactionsRoot, outcomesRoot: body.outcomesRoot, stateRoot: executed.state.root,
+        era: 0, view: height, parentView: height - 1, height: height, parentHash: tip, time: time,
+        leader: MemberIndex((height - 1) % 4),
+        transactionsRoot: body.transactionsRoot, outcomesRoot: body.outcomesRoot, stateRoot: state.root,
         parentCertificate: nil, skipped: []),
       body: body)
     tip = block.hash
-    state = executed.state
     let finalize = Ballot.finalize(block.header.proposition(hash: tip))
     let segment = LedgerSegment(blocks: [block], finalization: Certificate(ballot: finalize, votes: []))
     segments.append(segment)

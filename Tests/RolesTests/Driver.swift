@@ -25,6 +25,7 @@ struct Driver<Core: RoleCore> {
   private(set) var steps: [ActivationStep] = []
   private(set) var recalls: [RequestID] = []
   private(set) var halts: [HaltReason] = []
+  private(set) var counts: [String: UInt64] = [:]
   /// Asked about every request as it leaves, with the disk as it is then.
   var inspect: (Message, [UInt16: [UInt64: [UInt8]]]) -> Void = { _, _ in }
   private var lastToken: UInt64 = 0
@@ -74,6 +75,7 @@ struct Driver<Core: RoleCore> {
     case .setTimer(let timer, let at): timers[timer] = at
     case .cancelTimer(let timer): timers[timer] = nil
     case .observe(.activation(_, let step)): steps.append(step)
+    case .observe(.counted(let name, let amount)): counts[name, default: 0] += amount
     case .halt(let reason): halts.append(reason)
     case .recall(let id, _, _, _): recalls.append(id)
     case .observe, .publish, .transmit: break
