@@ -67,7 +67,8 @@ extension BlockExecution {
     let consent: ActivationConsent
     do { consent = try envelope.decode() } catch { throw .code(.invalidArgument) }
     let expected = ActivationConsent(
-      payer: signed.signer, nonce: signed.transaction.nonce, order: order.consentDigest)
+      payer: signed.signer, nonce: signed.transaction.nonce, expiry: signed.transaction.expiry,
+      order: order.consentDigest)
     try require(consent == expected, orElse: .invalidArgument)
   }
 

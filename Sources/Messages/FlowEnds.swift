@@ -17,7 +17,8 @@ public enum FlowEnd: UInt8, Sendable, CaseIterable, WireCodable, Comparable {
 }
 
 /// A countersignature: the owner of the far enclave agrees to be metered in this one order. Signed by its treasury or
-/// device key. It names the transaction by its signer and nonce, so that it is good for one Activate.
+/// device key. It names the transaction by its signer, nonce and expiry, so that it is good for one Activate: the nonce is
+/// free again after the expiry, but not for a transaction with that expiry.
 public struct ActivationConsent: Hashable, SignedPayload {
   public static let kind = MessageKind.activationConsent
 
@@ -25,26 +26,30 @@ public struct ActivationConsent: Hashable, SignedPayload {
   public var payer: PublicKey
   /// Of that transaction.
   public var nonce: UInt64
+  /// Of that transaction.
+  public var expiry: Height
   /// ``ActivationOrder/consentDigest``.
   public var order: Digest
 
-  public init(payer: PublicKey, nonce: UInt64, order: Digest) {
+  public init(payer: PublicKey, nonce: UInt64, expiry: Height, order: Digest) {
     self.payer = payer
     self.nonce = nonce
+    self.expiry = expiry
     self.order = order
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(3)
+    writer.array(4)
     writer.write(payer)
     writer.write(nonce)
+    writer.write(expiry)
     writer.write(order)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(3) { (reader) throws(WireError) in
+    self = try reader.record(4) { (reader) throws(WireError) in
       ActivationConsent(
-        payer: try reader.value(), nonce: try reader.uint(), order: try reader.value())
+        payer: try reader.value(), nonce: try reader.uint(), expiry: try reader.uint(), order: try reader.value())
     }
   }
 }
@@ -78,25 +83,29 @@ public struct FlowInvitation: Hashable, Sendable, WireCodable {
   public var payer: PublicKey
   /// Of that transaction.
   public var nonce: UInt64
+  /// Of that transaction.
+  public var expiry: Height
   public var order: ActivationOrder
 
-  public init(payer: PublicKey, nonce: UInt64, order: ActivationOrder) {
+  public init(payer: PublicKey, nonce: UInt64, expiry: Height, order: ActivationOrder) {
     self.payer = payer
     self.nonce = nonce
+    self.expiry = expiry
     self.order = order
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(3)
+    writer.array(4)
     writer.write(payer)
     writer.write(nonce)
+    writer.write(expiry)
     writer.write(order)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(3) { (reader) throws(WireError) in
+    self = try reader.record(4) { (reader) throws(WireError) in
       FlowInvitation(
-        payer: try reader.value(), nonce: try reader.uint(), order: try reader.value())
+        payer: try reader.value(), nonce: try reader.uint(), expiry: try reader.uint(), order: try reader.value())
     }
   }
 }

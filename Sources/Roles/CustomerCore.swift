@@ -4,9 +4,9 @@ import Signing
 
 /// A customer: registers its enclaves, chooses among offers, activates what its plan says when it says, hands each
 /// RESERVED activation to its enclave, sends the application's packets through it, takes part in those flows of other
-/// customers that it agreed to, moves, extends, demands what it is owed, and settles by the last joint record. The signed order is
-/// durable before it leaves, so a restart sends the same bytes and never buys twice. It acts only once it has read the
-/// ledger up to now; the ledger, not its own memory, says how far each purchase has come, and what it read of an
+/// customers that it agreed to, moves, extends, demands what it is owed, and settles by the last joint record. The signed
+/// order is durable before it leaves, so a restart sends the same bytes and never buys twice. It acts only once it has
+/// read the ledger up to now; the ledger, not its own memory, says how far each purchase has come, and what it read of an
 /// earlier life is told once, as it stands, not as news.
 ///
 /// A block costs what it says about this customer's purchases; everything else waits for its own timer.
@@ -240,10 +240,11 @@ public struct CustomerCore: RoleCore {
     if case .failure(let error) = result, error.isOfThisReceiver { members.failed(member) }
   }
 
-  mutating func sign(_ action: Action, nonce: UInt64? = nil) -> SignedTransaction {
-    SignedTransaction(
-      signing: Transaction(
-        nonce: nonce ?? nonces.next(), expiry: follower.height + Self.transactionLifetime, action: action),
+  /// - Parameter identity: where somebody else has countersigned it already.
+  mutating func sign(_ action: Action, as identity: (nonce: UInt64, expiry: Height)? = nil) -> SignedTransaction {
+    let (nonce, expiry) = identity ?? (nonces.next(), follower.height + Self.transactionLifetime)
+    return SignedTransaction(
+      signing: Transaction(nonce: nonce, expiry: expiry, action: action),
       with: configuration.treasuryKey, network: configuration.genesis.networkID)
   }
 }

@@ -13,16 +13,21 @@ extension CustomerCore {
       let terms = found ?? configuration.plan[index].offer.terms, terms.id == invitation.order.contract
     else { return }
     set(
-      .inviting(Invitation(draft: invitation.order, nonce: invitation.nonce, terms: terms, far: far)), of: index)
+      .inviting(
+        Invitation(
+          draft: invitation.order, nonce: invitation.nonce, expiry: invitation.expiry, terms: terms, far: far)),
+      of: index)
   }
 
   mutating func invite(_ index: Int, _ invitation: Invitation, _ turn: inout Turn) {
-    guard turn.now <= invitation.draft.latestStart else {
+    guard turn.now <= invitation.draft.latestStart, follower.height < invitation.expiry else {
       return refuse(index, "\(invitation.draft.peer) did not agree in time", &turn)
     }
     ask(
       index, .invitation, invitation.far.customer,
-      .inviteToFlow(FlowInvitation(payer: key, nonce: invitation.nonce, order: invitation.draft)), &turn)
+      .inviteToFlow(
+        FlowInvitation(
+          payer: key, nonce: invitation.nonce, expiry: invitation.expiry, order: invitation.draft)), &turn)
   }
 
   mutating func invitationAnswered(
@@ -35,7 +40,7 @@ extension CustomerCore {
         turn.count("customer.consentRefused")
         return pause(index, Self.resend, &turn)
       }
-      place(index, order, invitation.terms, nonce: invitation.nonce, &turn)
+      place(index, order, invitation.terms, as: (invitation.nonce, invitation.expiry), &turn)
     case .failure(let error) where error.code == .permissionDenied || error.code == .invalidArgument:
       refuse(index, "\(invitation.draft.peer): \(error)", &turn)
     case .failure: pause(index, Self.resend, &turn)
@@ -48,7 +53,8 @@ extension CustomerCore {
       let cell = order.peerCell, invitation.terms.context.serviceArea.contains(cell), let consent = order.consent,
       consent.signer.flatMap(directory.organisation).flatMap(directory.name) == order.peer,
       (try? consent.decode(ActivationConsent.self))
-        == ActivationConsent(payer: key, nonce: invitation.nonce, order: order.consentDigest)
+        == ActivationConsent(
+          payer: key, nonce: invitation.nonce, expiry: invitation.expiry, order: order.consentDigest)
     else { return false }
     var rest = order
     (rest.enclaves, rest.peerCell, rest.consent) = (invitation.draft.enclaves, nil, nil)
@@ -97,7 +103,8 @@ extension CustomerCore {
       consented.order.enclaves.append(receiptKey)
       consented.order.peerCell = flow.cell
       let consent = ActivationConsent(
-        payer: invitation.payer, nonce: invitation.nonce, order: consented.order.consentDigest)
+        payer: invitation.payer, nonce: invitation.nonce, expiry: invitation.expiry,
+        order: consented.order.consentDigest)
       consented.order.consent = Envelope(
         signing: consent, with: configuration.treasuryKey, network: configuration.genesis.networkID)
       let key = GuestKey(acceptance: acceptance, number: given.count)
@@ -122,7 +129,9 @@ extension CustomerCore {
 
   private func earlierAnswer(to invitation: FlowInvitation) -> ActivationOrder? {
     for index in consents[invitation.payer] ?? [] {
-      guard case .consented(let given) = purchases[index].stage, given.nonce == invitation.nonce else { continue }
+      guard case .consented(let given) = purchases[index].stage, given.nonce == invitation.nonce,
+        given.expiry == invitation.expiry
+      else { continue }
       var draft = given.order
       (draft.enclaves, draft.peerCell, draft.consent) = ([draft.enclaves[0]], nil, nil)
       if draft == invitation.order { return given.order }

@@ -91,21 +91,26 @@ extension CustomerCore {
       turn.add(.persist(.put(stream: Stream.offers, key: UInt64(index), bytes: terms.encoded)))
     }
     if let far = plan.far {
-      let invitation = FlowInvitation(payer: key, nonce: nonces.next(), order: order)
+      let invitation = FlowInvitation(
+        payer: key, nonce: nonces.next(), expiry: follower.height + Self.transactionLifetime, order: order)
       turn.add(.persist(.put(stream: Stream.invitations, key: UInt64(index), bytes: invitation.encoded)))
-      set(.inviting(Invitation(draft: order, nonce: invitation.nonce, terms: terms, far: far)), of: index)
+      set(
+        .inviting(
+          Invitation(draft: order, nonce: invitation.nonce, expiry: invitation.expiry, terms: terms, far: far)),
+        of: index)
       advance(index, &turn)
     } else {
-      place(index, order, terms, nonce: nil, &turn)
+      place(index, order, terms, as: nil, &turn)
     }
   }
 
   /// Durable first.
   mutating func place(
-    _ index: Int, _ order: ActivationOrder, _ terms: ContractTerms, nonce: UInt64?, _ turn: inout Turn
+    _ index: Int, _ order: ActivationOrder, _ terms: ContractTerms, as identity: (nonce: UInt64, expiry: Height)?,
+    _ turn: inout Turn
   ) {
     guard case .payer(let plan) = purchases[index].part else { return }
-    let transaction = sign(.activate(order), nonce: nonce)
+    let transaction = sign(.activate(order), as: identity)
     turn.add(.persist(.put(stream: Stream.orders, key: UInt64(index), bytes: transaction.envelope.bytes)))
     ordered(index, Booking(terms: terms, order: order, envelope: transaction.envelope))
     turn.add(

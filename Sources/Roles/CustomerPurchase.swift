@@ -39,7 +39,9 @@ extension CustomerCore {
   /// Durable: a payer that forgot which it asked for would ask for two.
   struct Invitation: Sendable {
     let draft: ActivationOrder
+    /// Of the order's transaction, with its expiry: the consent names both.
     let nonce: UInt64
+    let expiry: Height
     let terms: ContractTerms
     let far: PlannedFarEnd
   }

@@ -34,6 +34,7 @@ import Testing
     try expect(.permissionDenied, world.signFlow(order, consentBy: "hospital treasury"))
     try expect(.permissionDenied, world.signFlow(order, consentBy: "operator-0 controller"))
     try expect(.invalidArgument, world.signFlow(order) { $0.nonce += 1 })
+    try expect(.invalidArgument, world.signFlow(order) { $0.expiry += 1 })
     try expect(.invalidArgument, world.signFlow(order) { $0.payer = World.key("hospital device").publicKey })
     let longer = world.flowOrder(contract, epochs: 11).consentDigest
     try expect(.invalidArgument, world.signFlow(order) { $0.order = longer })

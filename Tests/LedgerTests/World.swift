@@ -233,7 +233,8 @@ struct World {
   ) -> SignedTransaction {
     nonce += 1
     var consent = ActivationConsent(
-      payer: Self.key("hospital treasury").publicKey, nonce: nonce, order: order.consentDigest)
+      payer: Self.key("hospital treasury").publicKey, nonce: nonce, expiry: state.height + 100,
+      order: order.consentDigest)
     change(&consent)
     var order = order
     order.consent = Envelope(signing: consent, with: Self.key(name), network: genesis.networkID)

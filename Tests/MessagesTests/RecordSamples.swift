@@ -78,13 +78,13 @@ extension EpochSettling: Sampled {
 
 extension ActivationConsent: Sampled {
   static func sample(_ draw: inout Draw) -> Self {
-    ActivationConsent(payer: draw(), nonce: draw(), order: draw())
+    ActivationConsent(payer: draw(), nonce: draw(), expiry: draw(), order: draw())
   }
 }
 
 extension FlowInvitation: Sampled {
   static func sample(_ draw: inout Draw) -> Self {
-    FlowInvitation(payer: draw(), nonce: draw(), order: draw())
+    FlowInvitation(payer: draw(), nonce: draw(), expiry: draw(), order: draw())
   }
 }
 
