@@ -144,7 +144,10 @@ extension CustomerCore {
     let patience = purchase.patience(service.terms)
     // A Terminate that was counted while the enclave was asked makes a record beyond it worthless: there is another.
     let usable = status?.record?.usable(epochs: purchase.epochs)
-    if let status, status.isFinished, status.record == nil || usable != nil {
+    if purchase.demands.posted.map({ $0 + 1 >= purchase.epochs }) ?? false {
+      // The ledger has the last record itself.
+      turn.add(.observe(.activation(service.activation, .delivered)))
+    } else if let status, status.isFinished, status.record == nil || usable != nil {
       turn.add(.observe(.activation(service.activation, .delivered)))
     } else if late < (status == nil ? patience * 2 : patience) {
       return pollLater(index, &turn)

@@ -75,7 +75,7 @@ struct Chain {
   /// convince a ledger. Its own transactions do nothing.
   @discardableResult
   mutating func invent(
-    _ transactions: [SignedTransaction], events: [LedgerEvent] = [], after span: Span = .milliseconds(500)
+    _ transactions: [SignedTransaction] = [], events: [LedgerEvent] = [], after span: Span = .milliseconds(500)
   ) throws -> LedgerSegment {
     let time = state.time + span
     state = try state.executing(

@@ -179,6 +179,21 @@ import Wire
     #expect(story.stage == "settling")
   }
 
+  /// The operator lost the demand for epoch 2: the ledger's record ends the activation, and no agreement replaces it.
+  @Test func whatTheLedgerRecordedIsNotAgreedAway() throws {
+    var (story, id) = try Self.story()
+    try story.blocks(for: .seconds(10))
+    let lost = ActivationChange(
+      activation: id, state: .reserved, statusInfo: .networkTerminated, settlement: nil, money: ActivationMoney(),
+      epochs: 3, posted: 2)
+    story.driver.publish(try story.chain.invent(events: [.activationChanged(lost)]))
+    story.driver.answer(.success(.acknowledged)) { $0.message.isEndSession }
+    try Self.pass(.seconds(1), &story, id, recorded: 2)
+    #expect(story.driver.count(\.isProposal) == 0)
+    let sent = story.driver.takeStatement { if case .settleByRecord = $0 { true } else { false } }
+    #expect(sent?.transaction.action == .settleByRecord(id, nil))
+  }
+
   @Test func twoRecordsOfOneEpochByOneEdgeAreDisputed() throws {
     var (story, id) = try Self.story()
     try story.blocks(for: .seconds(16))
