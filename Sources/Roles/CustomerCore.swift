@@ -4,10 +4,11 @@ import Signing
 
 /// A customer: registers its enclaves, chooses among offers, activates what its plan says when it says, hands each
 /// RESERVED activation to its enclave, sends the application's packets through it, takes part in those flows of other
-/// customers that it agreed to, moves, extends, demands what it is owed, and settles by the last joint record. The signed
-/// order is durable before it leaves, so a restart sends the same bytes and never buys twice. It acts only once it has
-/// read the ledger up to now; the ledger, not its own memory, says how far each purchase has come, and what it read of an
-/// earlier life is told once, as it stands, not as news.
+/// customers that it agreed to, moves, extends, demands what it is owed, and settles by the last joint record.
+///
+/// The signed order is durable before it leaves, so a restart sends the same bytes and never buys twice. It acts only
+/// once it has read the ledger up to now; the ledger, not its own memory, says how far each purchase has come, and what
+/// it read of an earlier life is told once, as it stands, not as news.
 ///
 /// A block costs what it says about this customer's purchases; everything else waits for its own timer.
 public struct CustomerCore: RoleCore {
