@@ -89,7 +89,7 @@ let testTargets: [Target] = [
   tests("Signing", "Wire"),
   tests("Messages", "Signing", "Wire"),
   tests("Consensus", "Messages", "Signing", "Wire"),
-  tests("Ledger", "Messages", "Signing", "Wire"),
+  tests("Ledger", "Metering", "Messages", "Signing", "Wire"),
   tests("Slicing", "Messages", "Signing", "Wire"),
   tests("Metering", "Messages", "Signing", "Wire"),
   tests("Roles", "Ledger", "Slicing", "Effects", "Messages", "Signing", "Wire"),
