@@ -53,7 +53,8 @@ extension ControllerCore {
   /// A record is the shorter proof. Before the first there are the receipts of a closed epoch.
   mutating func proofReported(_ activation: ActivationID, _ report: ServiceReport?, _ turn: inout Turn) {
     guard let job = jobs[activation], job.demands.serviceDemanded else { return }
-    if let record = report?.record {
+    guard let report else { return askLater(activation, &turn) }
+    if let record = report.record {
       let proof = ServiceProof(activation: activation, receipts: ReceiptSet([]), record: record)
       return submit(.startService(proof), for: .startService, of: activation)
     }

@@ -47,7 +47,7 @@ public struct DomainCore: RoleCore {
   private var next: UInt64 = 1
   /// Keys of remembered releases, oldest first.
   private var released: [(key: UInt64, subnet: SubnetRelease)] = []
-  /// Keys whose records are not empty.
+  /// Keys whose records are not empty; the latest release is always among them.
   private var kept: Set<UInt64> = []
   private var refused: UInt64 = 0
 
@@ -158,31 +158,28 @@ public struct DomainCore: RoleCore {
     case .released?: break
     case .allocated(_, let key)?:
       _ = try? calendar.release(ReservationID(key))
-      remember(subnet, key: key, &turn)
-    case nil:
-      // Its order was refused, or did not arrive yet.
-      remember(subnet, key: next, &turn)
-      next += 1
+      put([], key: key, &turn)
+      remember(subnet, &turn)
+    // Its order was refused, or did not arrive yet.
+    case nil: remember(subnet, &turn)
     }
     turn.add(.reply(token, .acknowledged))
   }
 
-  private mutating func remember(_ subnet: SubnetRelease, key: UInt64, _ turn: inout Turn) {
+  private mutating func remember(_ subnet: SubnetRelease, _ turn: inout Turn) {
     allocations[subnet] = .released
-    put(subnet.encoded, key: key, &turn)
-    released.append((key, subnet))
-    while released.count > Self.maximumRemembered {
-      let forgotten = released.removeFirst()
-      allocations[forgotten.subnet] = nil
-      kept.remove(forgotten.key)
-      put([], key: forgotten.key, &turn)
-      // The last record stays: it says which keys were used.
-      turn.add(.persist(.prune(stream: Stream.allocations, below: min(kept.min() ?? next, next - 1))))
-    }
+    put(subnet.encoded, key: next, &turn)
+    released.append((next, subnet))
+    next += 1
+    guard released.count > Self.maximumRemembered else { return }
+    let forgotten = released.removeFirst()
+    allocations[forgotten.subnet] = nil
+    put([], key: forgotten.key, &turn)
+    turn.add(.persist(.prune(stream: Stream.allocations, below: kept.min() ?? next)))
   }
 
   private mutating func put(_ bytes: [UInt8], key: UInt64, _ turn: inout Turn) {
-    if !bytes.isEmpty { kept.insert(key) }
+    if bytes.isEmpty { kept.remove(key) } else { kept.insert(key) }
     turn.add(.persist(.put(stream: Stream.allocations, key: key, bytes: bytes)))
   }
 }
