@@ -18,16 +18,16 @@ extension ControllerCore {
   private mutating func decide(_ activation: ActivationID, _ job: Job, _ turn: inout Turn) {
     let margin = Self.confirmationMargin * (1 << Int64(min(job.attempts, Self.maximumAttempts)))
     let earliest = max(turn.now + job.terms.deadlines.startLead + margin, job.order.earliestStart)
-    let startAt = afterMaintenance(job, startAt: earliest)
+    let startAt = afterMaintenance(job, startAt: earliest, turn.now)
     guard startAt <= job.order.latestStart, job.attempts < Self.maximumAttempts else {
       return reject(activation, .policy, nil, &turn)
     }
     guard let edges = edges(for: job.order) else { return reject(activation, .areaNotServed, nil, &turn) }
     let window = TimeWindow(from: startAt, to: startAt + job.terms.serviceSpan(epochs: job.order.epochs))
     let request = sliceRequest(
-      cell: job.order.cell, destination: destination(of: job.order), under: [job.terms], window)
+      cell: job.order.cell, destination: destination(of: job.order), under: [job.terms], window, turn.now)
     do throws(Infeasible) {
-      let plan = try planner.plan(request, startingBy: latestStart(job, from: startAt), in: calendar)
+      let plan = try planner.plan(request, startingBy: latestStart(job, from: startAt, turn.now), in: calendar)
       let startAt = plan.window.from
       let isHeld = stitch(activation, plan, latest: startAt - job.terms.deadlines.startLead, &turn) { plan in
         .start(
@@ -70,7 +70,8 @@ extension ControllerCore {
 
   /// - Parameter contracts: what runs within the window; the slice has to do for the most demanding of them.
   func sliceRequest(
-    cell: String, destination: SliceRequest.Destination, under contracts: [ContractTerms], _ window: TimeWindow
+    cell: String, destination: SliceRequest.Destination, under contracts: [ContractTerms], _ window: TimeWindow,
+    _ now: Instant
   ) -> SliceRequest {
     let isExclusive = contracts.contains { $0.service.sharing == .exclusive }
     return SliceRequest(
@@ -81,23 +82,28 @@ extension ControllerCore {
         throughputDown: contracts.map(\.service.guaranteedDown).max() ?? 0,
         maximumDelay: contracts.map(\.sliceDelay).min() ?? .zero, maximumLoss: contracts.map(\.sliceLoss).min() ?? 0,
         window: window),
-      avoided: underMaintenance(window))
+      avoided: underMaintenance(window, now))
   }
 
   // MARK: Maintenance
 
+  /// What is announced by now, or being announced. Before that nobody knows of it, the planner included.
+  private func plannedMaintenance(_ now: Instant) -> [PlannedMaintenance] {
+    configuration.maintenance.filter { $0.notBefore <= now }
+  }
+
   /// Nodes that are worked on at some time of the window.
-  private func underMaintenance(_ window: TimeWindow) -> [String] {
-    configuration.maintenance.filter { $0.announcement.window.overlaps(window) }
+  private func underMaintenance(_ window: TimeWindow, _ now: Instant) -> [String] {
+    plannedMaintenance(now).filter { $0.announcement.window.overlaps(window) }
       .flatMap { $0.announcement.cells + $0.nodes }
   }
 
   /// An order is bound by what was announced before it. To one that is not, nothing can be promised while its own cell
   /// is worked on: it begins after that.
-  private func afterMaintenance(_ job: Job, startAt: Instant) -> Instant {
+  private func afterMaintenance(_ job: Job, startAt: Instant, _ now: Instant) -> Instant {
     var startAt = startAt
     let cells = job.order.ends.compactMap { job.order.cell(of: $0) }
-    let unbound = configuration.maintenance.map(\.announcement).filter { planned in
+    let unbound = plannedMaintenance(now).map(\.announcement).filter { planned in
       !job.maintenance.contains(planned.window) && cells.contains(where: planned.cells.contains)
     }
     for planned in unbound.sorted(by: { ($0.window.from, $0.window.to) < ($1.window.from, $1.window.to) }) {
@@ -109,11 +115,11 @@ extension ControllerCore {
 
   /// How late the planner may let it begin. Not later than it asked for where maintenance or the hours of the contract
   /// could then be in the way.
-  private func latestStart(_ job: Job, from startAt: Instant) -> Instant {
+  private func latestStart(_ job: Job, from startAt: Instant, _ now: Instant) -> Instant {
     guard job.terms.context.serviceTimes.isEmpty else { return startAt }
     let length = job.terms.serviceSpan(epochs: job.order.epochs)
     let longest = TimeWindow(from: startAt, to: job.order.latestStart + length)
-    let isClear = !configuration.maintenance.contains { $0.announcement.window.overlaps(longest) }
+    let isClear = !plannedMaintenance(now).contains { $0.announcement.window.overlaps(longest) }
     return isClear ? job.order.latestStart : startAt
   }
 }

@@ -44,7 +44,7 @@ extension ControllerCore {
       let running = service.parties.segments.filter { $0.from + $0.bookedEpochs > from }.map(\.terms)
       plan = try planner.plan(
         sliceRequest(
-          cell: moved.near, destination: moved.far, under: running, TimeWindow(from: start, to: end)),
+          cell: moved.near, destination: moved.far, under: running, TimeWindow(from: start, to: end), turn.now),
         beside: activation, in: &calendar)
     } catch {
       return refuse(.failedPrecondition, "no slice to that cell: \(error.rejectionReason.text)")

@@ -43,7 +43,7 @@ extension ControllerCore {
     guard let from = firstEpoch(of: order, service, job, turn.now) else {
       return refuse(.failedPrecondition, "too late: the running segment ends before another could begin")
     }
-    guard let plan = plan(order, terms, from: from, job) else {
+    guard let plan = plan(order, terms, from: from, job, turn.now) else {
       return refuse(.failedPrecondition, RejectionReason.capacity.text)
     }
     let isHeld = stitch(order.activation, plan, latest: .distantFuture, &turn) { _ in
@@ -79,7 +79,7 @@ extension ControllerCore {
 
   /// The way in force, prolonged, where that is possible.
   private mutating func plan(
-    _ order: SegmentOrder, _ terms: ContractTerms, from: EpochNumber, _ job: Job
+    _ order: SegmentOrder, _ terms: ContractTerms, from: EpochNumber, _ job: Job, _ now: Instant
   ) -> SlicePlan? {
     let isExtension = from == job.epochs
     let slack = isExtension ? 0 : Self.renegotiationSlackEpochs
@@ -92,7 +92,7 @@ extension ControllerCore {
     let request = sliceRequest(
       cell: substrate[current.cell].name,
       destination: destination.attachment == .cell ? .cell(destination.name) : .endpoint(destination.name),
-      under: [terms], TimeWindow(from: start, to: last + terms.metering.grace))
+      under: [terms], TimeWindow(from: start, to: last + terms.metering.grace), now)
     return try? planner.prolong(current, request, of: order.activation, in: &calendar)
   }
 
