@@ -13,7 +13,7 @@ import Topology
     return read.topology
   }
 
-  @Test(arguments: ["remote-surgery", "congested"])
+  @Test(arguments: ["remote-surgery", "congested", "platoon", "spread", "population"])
   func isAcceptedWithoutWarnings(_ name: String) throws {
     let topology = try Self.topology(name)
     #expect(topology.name == name)
@@ -60,6 +60,25 @@ import Topology
     for named in contract.rules where named.rule.metric == .oneWayDelay {
       #expect(named.rule.reference >= UInt64((planned + .milliseconds(20) * 2).nanoseconds))
     }
+  }
+
+  /// Only where things run differs.
+  @Test func spreadIsThePlatoonInOtherPlaces() throws {
+    var spread = try Self.topology("spread")
+    var platoon = try Self.topology("platoon")
+    // One process each: members, controllers, edges and trucks. Enclaves are processes anyway.
+    #expect(spread.placement.nodes.count == 4 + 3 + 2 + 3)
+    (spread.name, spread.description, spread.nodes) = ("", "", [])
+    (platoon.name, platoon.description) = ("", "")
+    #expect(spread == platoon)
+  }
+
+  @Test func populationIsAThousandCustomersOfFourEnclaveProcesses() throws {
+    let topology = try Self.topology("population")
+    #expect(topology.customers.count == 1000)
+    #expect(topology.enclaveProcesses.map(\.enclaves.count) == [250, 250, 250, 250])
+    let cells = Set(topology.customers.flatMap(\.activations).map(\.cell))
+    #expect(cells == Set(topology.operators.flatMap(\.edges).flatMap(\.cells)))
   }
 
   /// Twice the guarantee fits north's bottleneck, three times does not: that is what "congested" means.
