@@ -106,14 +106,14 @@ public actor Consortium: RunningConsortium {
   public func stop() async throws(NodeError) { try await run.stop() }
 
   public func summary() async -> ConsortiumSummary {
-    await ConsortiumSummary(parts.configuration.topology, parts.deployment.genesis, parts.auditor, await progress())
+    await ConsortiumSummary(parts.deployment, parts.auditor, await progress(), isNew ? parts.watcher.drops : nil)
   }
 
   /// Asked after every change: looks no further than the first that is not over.
   private func isSettled() async -> Bool {
     guard let auditor = parts.auditor else { return false }
     for (_, plans) in await progress() {
-      for plan in plans where !(await ActivationSummary.Outcome(plan, auditor).isOver) { return false }
+      for plan in plans where !(await plan.isOver(auditor)) { return false }
     }
     return true
   }

@@ -1,3 +1,4 @@
+import Assembly
 import Ledger
 import Messages
 import Topology
@@ -30,7 +31,8 @@ public struct ActivationSummary: Sendable {
   /// The topology's name for it.
   public var label: String
   public var customer: String
-  public var contract: Topology.ContractReference
+  /// Nil while the customer, which may choose among offers, has not ordered.
+  public var contract: Topology.ContractReference?
   /// Nil before it was ordered.
   public var id: ActivationID?
   public var outcome: Outcome
@@ -52,7 +54,7 @@ public struct ActivationSummary: Sendable {
   }
 
   public init(
-    label: String, customer: String, contract: Topology.ContractReference, id: ActivationID?, outcome: Outcome
+    label: String, customer: String, contract: Topology.ContractReference?, id: ActivationID?, outcome: Outcome
   ) {
     self.label = label
     self.customer = customer
@@ -65,23 +67,28 @@ public struct ActivationSummary: Sendable {
 }
 
 extension ConsortiumSummary {
-  /// - Parameter progress: what customers say of their plans, each in the order of the file.
+  /// - Parameters:
+  ///   - progress: what customers say of their plans, each in the order of the file.
+  ///   - drops: what edges say; nil for an earlier life's activations, which nobody here has watched from the start.
   init(
-    _ topology: Topology, _ genesis: Genesis, _ auditor: LedgerAuditor?,
-    _ progress: [(customer: String, plans: [PlanProgress])]
+    _ deployment: Deployment, _ auditor: LedgerAuditor?, _ progress: [(customer: String, plans: [PlanProgress])],
+    _ drops: PolicyDrops?
   ) async {
     var activations: [ActivationSummary] = []
-    for customer in topology.customers {
+    for customer in deployment.topology.customers {
       let plans = progress.first { $0.customer == customer.name }?.plans ?? []
       for (index, planned) in customer.activations.enumerated() {
         let plan = index < plans.count ? plans[index] : .unknown
+        let record = await plan.record(auditor)
+        let result = record.map { deployment.result($0, droppedByPolicy: drops?.of($0.id)) }
         activations.append(
           ActivationSummary(
-            label: planned.name, customer: customer.name, contract: planned.contract, id: plan.activation,
-            outcome: await ActivationSummary.Outcome(plan, auditor)))
+            label: planned.name, customer: customer.name,
+            contract: planned.contract ?? result?.segments.first?.contract, id: plan.activation,
+            outcome: ActivationSummary.Outcome(plan, result)))
       }
     }
-    let issued = genesis.organisations.reduce(UInt128(0)) { $0 + UInt128($1.credit) }
+    let issued = deployment.genesis.organisations.reduce(UInt128(0)) { $0 + UInt128($1.credit) }
     self.init(
       activations: activations, height: await auditor?.height ?? 0,
       isConserved: await auditor?.isConserved(issued: issued) ?? true, discrepancy: await auditor?.discrepancy)
@@ -89,26 +96,29 @@ extension ConsortiumSummary {
 }
 
 extension ActivationSummary.Outcome {
-  /// The ledger's word on a plan, once there is one; until then the customer's.
-  init(_ plan: PlanProgress, _ auditor: LedgerAuditor?) async {
+  /// - Parameter result: the ledger's word on a plan, once there is one; until then the customer's counts.
+  init(_ plan: PlanProgress, _ result: ActivationResult?) {
     if let refusal = plan.refusal {
       self = .refused(refusal)
-      return
-    }
-    guard let id = plan.activation, let record = await auditor?.record(of: id) else {
+    } else if let result {
+      self = .ended(result)
+    } else {
       self = .underWay(plan.stage)
-      return
     }
-    let change = record.change
-    let settled = record.settlement?.record
-    self = .ended(
-      ActivationResult(
-        state: change.state, statusInfo: change.statusInfo, settlement: change.settlement,
-        epochs: settled?.epochCounters ?? EpochCounters(), rules: settled?.ruleCounters ?? [], money: change.money))
   }
 }
 
 extension PlanProgress {
   /// Of a customer that has not said anything yet.
   static var unknown: PlanProgress { PlanProgress(activation: nil, stage: "not heard of", refusal: nil) }
+
+  func record(_ auditor: LedgerAuditor?) async -> ActivationRecord? {
+    guard refusal == nil, let activation else { return nil }
+    return await auditor?.record(of: activation)
+  }
+
+  func isOver(_ auditor: LedgerAuditor) async -> Bool {
+    if refusal != nil { return true }
+    return await record(auditor) != nil
+  }
 }

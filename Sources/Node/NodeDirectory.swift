@@ -174,13 +174,14 @@ extension ActorAddress.Role {
     case .enclave: "enclaves"
     case .customer: "customers"
     case .platform: "platforms"
+    case .domain: "domains"
     case .client: "clients"
     }
   }
 
   var hasStores: Bool {
     switch self {
-    case .regulator, .validator, .controller, .edge, .customer: true
+    case .regulator, .validator, .controller, .domain, .edge, .customer: true
     case .contract, .enclave, .platform, .client: false
     }
   }

@@ -1,6 +1,7 @@
 import Assembly
 import Bus
 import Effects
+import Hosting
 import Messages
 import ServiceLifecycle
 import Synchronization
@@ -17,7 +18,7 @@ public actor SpreadConsortium: RunningConsortium {
   /// In the order of happening; ends when the consortium has stopped.
   public nonisolated let nodeEvents: AsyncStream<NodeEvent>
 
-  private let configuration: ConsortiumConfiguration
+  private let deployment: Deployment
   private let directory: NodeDirectory
   private let supervisor: NodeSupervisor
   private let auditor: LedgerAuditor
@@ -28,6 +29,7 @@ public actor SpreadConsortium: RunningConsortium {
   /// What the nodes have told so far.
   private final class Told: Sendable {
     let progress = Mutex<[String: [PlanProgress]]>([:])
+    let drops = PolicyDrops()
   }
 
   /// Opens or founds the data directory, starts every node that is not somebody else's, and waits until they are
@@ -100,6 +102,7 @@ public actor SpreadConsortium: RunningConsortium {
         case .ready: break
         case .observed(let actor, let observation):
           stream.yield((actor, observation))
+          told.drops.observe(actor, observation)
           if case .blockFinal(let height, _, _, _) = observation { tell.yield(height) }
         case .progress(let customer, let plans):
           told.progress.withLock { $0[customer] = plans }
@@ -112,7 +115,10 @@ public actor SpreadConsortium: RunningConsortium {
           if await probe.untilAnswering(event) { events.yield(event.next(.answering)) }
         }
       }, nodes: nodes.map(\.name))
-    self.configuration = configuration
+    let measurement = MeasuredConfiguration(network: directory.genesis.networkID)
+      .measurement(executable: directory.executable)
+    deployment = Deployment(
+      topology: configuration.topology, genesis: directory.genesis, keys: directory.keys, measurement: measurement)
     self.directory = directory
     self.observations = observations
     self.nodeEvents = nodeEvents
@@ -148,7 +154,7 @@ public actor SpreadConsortium: RunningConsortium {
 
   public func summary() async -> ConsortiumSummary {
     let progress = told.progress.withLock { $0 }
-    let customers = configuration.topology.customers.map { ($0.name, progress[$0.name] ?? []) }
-    return await ConsortiumSummary(configuration.topology, directory.genesis, auditor, customers)
+    let customers = deployment.topology.customers.map { ($0.name, progress[$0.name] ?? []) }
+    return await ConsortiumSummary(deployment, auditor, customers, isNew ? told.drops : nil)
   }
 }

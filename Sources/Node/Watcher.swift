@@ -12,6 +12,7 @@ final class Watcher: Sendable {
   /// Counts are logged at most this often, as what happened since the last time.
   static let reportInterval = Span.seconds(1)
 
+  let drops = PolicyDrops()
   private let logger: Logger
   private let stream: AsyncStream<Observed>.Continuation
   private let state = Mutex(State())
@@ -56,6 +57,7 @@ final class Watcher: Sendable {
 
   func observe(_ actor: ActorAddress, _ observation: Observation) {
     if case .dropped = stream.yield((actor, observation)) { state.withLock { $0.dropped += 1 } }
+    drops.observe(actor, observation)
     switch observation {
     case .blockFinal(let height, _, _, _):
       gauge(of: actor).record(Int64(clamping: height))

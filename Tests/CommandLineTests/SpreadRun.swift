@@ -67,11 +67,16 @@ final class SpreadRun {
     }
   }
 
-  /// Processes of enclaves: children of the nodes.
+  /// Processes of enclaves: children of the nodes, listed by the thread that started them (proc(5)).
   var enclaves: [Int32] {
     processes.values.sorted().flatMap { process -> [Int32] in
-      let path = "/proc/\(process)/task/\(process)/children"
-      return ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: " ").compactMap { Int32($0) }
-    }
+      let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
+      return threads.flatMap { thread -> [Int32] in
+        let path = "/proc/\(process)/task/\(thread)/children"
+        return ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: " ").compactMap {
+          Int32($0)
+        }
+      }
+    }.sorted()
   }
 }
