@@ -128,7 +128,10 @@ public struct AccountParties: Hashable, Sendable {
       case .near: return enclaves.first
       case .far: return enclaves.count == 2 ? enclaves[1] : nil
       }
-    case .networkOperator: return serving(end, in: epoch)?.edge
+    case .networkOperator:
+      // The operator's endpoint stays with the flow's anchor when the customer's end moves to another edge.
+      let isEndpoint = [.endpointReceive, .endpointTransmit].contains(point.point)
+      return isEndpoint ? anchorEdge : serving(end, in: epoch)?.edge
     }
   }
 
