@@ -86,7 +86,7 @@ private struct SimulationRecorder {
       milestones.answeredAt = now
       milestones.startAt = startAt
     case .ended: milestones.endedAt = now
-    case .submitted, .sliceFound, .flowOpen, .serving, .delivered, .settlementProposed, .refused: return
+    default: return
     }
     self.milestones[id] = milestones
   }
@@ -111,7 +111,7 @@ extension ScenarioReport {
         case .unfinished(let state): .underWay(state?.name ?? "not on the ledger")
         }
       return Activation(
-        planned: planned.1, customer: planned.0, contract: topology.contract(planned.1.contract), id: outcome.id,
+        planned: planned.1, customer: planned.0, topology: topology, id: outcome.id,
         end: end, milestones: outcome.id.flatMap { milestones[$0] } ?? .init())
     }
     self.init(

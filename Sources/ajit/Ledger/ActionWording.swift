@@ -15,6 +15,15 @@ extension Action {
     case .rejectSlice: "RejectSlice"
     case .terminate: "Terminate"
     case .settleAgreed, .settleByRecord: "Settle"
+    case .extend: "Extend"
+    case .renegotiate: "Renegotiate"
+    case .demandService: "DemandService"
+    case .startService: "StartService"
+    case .demandRecord: "DemandRecord"
+    case .postRecord: "PostRecord"
+    case .dispute: "Dispute"
+    case .announceMaintenance: "AnnounceMaintenance"
+    case .handOver: "HandOver"
     }
   }
 
@@ -35,6 +44,24 @@ extension Action {
       (try? byCustomer.decode(SettlementAgreement.self)).map { "\($0.activation.short), agreed" } ?? "unreadable"
     case .settleByRecord(let activation, let record):
       "\(activation.short), \(record == nil ? "without a record" : "by the last record")"
+    case .extend(let byCustomer, _), .renegotiate(let byCustomer, _):
+      (try? byCustomer.decode(SegmentOrder.self)).map { segment in
+        "\(segment.activation.short), \(segment.epochs) epochs of \(state.name(segment.contract))"
+      } ?? "unreadable"
+    case .demandService(let activation): activation.short
+    case .startService(let proof): "\(proof.activation.short), \(proof.record == nil ? "by receipts" : "by a record")"
+    case .demandRecord(let demand):
+      (try? demand.commitment.decode(EpochCommitment.self)).map { "\($0.activation.short), epoch \($0.epoch)" }
+        ?? "unreadable"
+    case .postRecord(let post): "\(post.activation.short), epoch \(post.epoch)"
+    case .dispute(let dispute):
+      switch dispute.grounds {
+      case .recompute: "\(dispute.activation.short), by recomputing the record"
+      case .contradiction: "\(dispute.activation.short), by two statements of one signer"
+      }
+    case .announceMaintenance(let maintenance): "of \(maintenance.cells.joined(separator: ", "))"
+    case .handOver(let handover):
+      "\(handover.activation.short), \(handover.end) end to \(handover.cell) from epoch \(handover.from)"
     }
   }
 }

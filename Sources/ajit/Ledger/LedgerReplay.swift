@@ -86,9 +86,7 @@ struct LedgerReplay {
       milestones[rejection.activation, default: .init()].answeredAt = time
       milestones[rejection.activation, default: .init()].rejection = rejection.reason
       milestones[rejection.activation, default: .init()].counterOffer = rejection.recommended
-    case .enrol, .deployContract, .setContractStatus, .registerEnclave, .transfer, .terminate, .settleAgreed,
-      .settleByRecord:
-      break
+    default: break
     }
   }
 }

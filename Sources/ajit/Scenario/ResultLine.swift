@@ -40,6 +40,9 @@ struct ResultLine: Encodable {
     /// Not over: how far. Refused: why.
     @Nullable var remark: String?
     @Nullable var epochs: Epochs?
+    @Nullable var segments: Int?
+    @Nullable var handovers: UInt64?
+    @Nullable var droppedByPolicy: UInt64?
     let verdicts: [Verdicts]
     @Nullable var escrow: Amount?
     @Nullable var bond: Amount?
@@ -59,6 +62,8 @@ struct ResultLine: Encodable {
 
   struct Verdicts: Encodable {
     let rule: String
+    /// 0 for the first booking; every Extend and Renegotiate begins another.
+    let segment: Int
     let met, violated, inconclusive, contested: UInt64
     @Nullable var remark: String?
   }
@@ -102,9 +107,11 @@ extension ResultLine.Activation {
       }
     let milestones = activation.milestones
     self.init(
-      id: activation.id?.hexadecimal, label: activation.label, contract: "\(activation.planned.contract)",
+      id: activation.id?.hexadecimal, label: activation.label, contract: activation.contractName,
       customer: activation.customer, state: result?.state.name, statusInfo: result?.statusInfo?.name,
       settlement: result?.settlement?.name, remark: remark, epochs: result.map { .init($0.epochs) },
+      segments: result?.segments.count,
+      handovers: result?.handovers, droppedByPolicy: result?.droppedByPolicy,
       verdicts: Self.verdicts(activation), escrow: result?.money.escrow, bond: result?.money.bond,
       paid: result?.money.paid, refunded: result?.money.refunded, penalty: result?.money.penalty,
       times: .init(
@@ -116,11 +123,13 @@ extension ResultLine.Activation {
   }
 
   private static func verdicts(_ activation: ScenarioReport.Activation) -> [ResultLine.Verdicts] {
-    guard let result = activation.result, let contract = activation.contract else { return [] }
-    return zip(contract.rules, result.rules).map { rule, counters in
-      ResultLine.Verdicts(
-        rule: rule.name, met: counters.met, violated: counters.violated, inconclusive: counters.inconclusive,
-        contested: counters.contested, remark: activation.remark(on: rule, counters))
+    activation.judged.enumerated().flatMap { index, judged in
+      zip(judged.contract.rules, judged.segment.rules).map { rule, counters in
+        ResultLine.Verdicts(
+          rule: rule.name, segment: index, met: counters.met, violated: counters.violated,
+          inconclusive: counters.inconclusive, contested: counters.contested,
+          remark: activation.remark(on: rule, counters, of: judged.contract))
+      }
     }
   }
 }

@@ -37,8 +37,10 @@ struct Scenario: Sendable {
     activations = topology.customers.flatMap { customer in
       customer.activations.map { activation in
         Progress(
-          label: activation.name, customer: customer.name, contract: "\(activation.contract)",
-          booked: activation.epochs, rules: topology.contract(activation.contract)?.rules.map(\.name) ?? [])
+          label: activation.name, customer: customer.name,
+          contract: activation.contract.map { "\($0)" } ?? "the cheapest offer that fits",
+          booked: topology.contract(activation.contract).map { activation.epochs(under: $0) } ?? activation.epochs,
+          rules: topology.contract(activation.contract)?.rules.map(\.name) ?? [])
       }
     }
   }
@@ -123,6 +125,8 @@ struct Scenario: Sendable {
     case .settlementProposed: (.settling, nil)
     case .ended(let change): (.ended, "\(Wording.state(change)); \(Wording.money(change.money))")
     case .refused(let reason): (.refused, "refused (\(reason)); nothing was locked")
+    case .droppedByPolicy(let epoch, let packets):
+      (progress.phase, "\(actor) dropped \(Wording.counted(packets, "packet")) of epoch \(epoch + 1) by policy")
     }
   }
 
@@ -143,8 +147,13 @@ struct Scenario: Sendable {
   private static func text(_ progress: Progress, _ record: JointRecord) -> String {
     let judged = record.verdicts.count { $0 != nil }
     let met = record.verdicts.count { $0 == .met }
-    let others = zip(progress.rules, record.verdicts).compactMap { rule, verdict in
-      verdict.flatMap { $0 == .met ? nil : "\(rule) \(Wording.verdict($0))" }
+    // Rules of a later segment, or of an offer that the customer chose, are not the file's.
+    let isKnown = record.segments.count == 1 && progress.rules.count == record.verdicts.count
+    let others = record.verdicts.enumerated().compactMap { index, verdict in
+      verdict.flatMap { verdict in
+        verdict == .met
+          ? nil : "\(isKnown ? progress.rules[index] : "rule \(index + 1)") \(Wording.verdict(verdict))"
+      }
     }
     let result = judged == 0 ? "no rule judged" : "\(met) of \(judged) rules MET"
     return (["\(progress.label): epoch \(record.epoch + 1) of \(progress.booked) signed by both: \(result)"] + others)

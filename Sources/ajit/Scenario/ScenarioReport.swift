@@ -17,7 +17,7 @@ struct ScenarioReport {
   struct Activation {
     let planned: Topology.Activation
     let customer: String
-    let contract: Topology.Contract?
+    let topology: Topology
     var id: ActivationID?
     var end: End
     var milestones = Milestones()
@@ -104,18 +104,28 @@ extension ScenarioReport.Activation {
   var differences: [String] {
     switch end {
     case .ended(let result):
-      guard let expectation = planned.expectation, let contract else { return [] }
-      return expectation.differences(from: result, in: contract)
+      return planned.expectation?.differences(from: result, in: topology) ?? []
     case .refused(let reason): return planned.expectation == nil ? [] : ["refused: \(reason)"]
     case .underWay(let phase): return ["not over: \(phase)"]
     }
   }
 
+  /// Which contract was bought, in words: the plan's, or the ledger's word on what the customer chose.
+  var contractName: String {
+    (planned.contract ?? result?.segments.first?.contract).map { "\($0)" } ?? "the cheapest offer that fits"
+  }
+
+  /// What was judged, by segment: with the contract of each, as far as the topology has it.
+  var judged: [(segment: ActivationResult.Segment, contract: Topology.Contract)] {
+    (result?.segments ?? []).compactMap { segment in topology.contract(segment.contract).map { (segment, $0) } }
+      .filter { !$0.0.rules.isEmpty }
+  }
+
   /// Why a rule could not be judged, as far as the plan tells.
-  func remark(on rule: Topology.NamedRule, _ counters: RuleCounters) -> String? {
+  func remark(on rule: Topology.NamedRule, _ counters: RuleCounters, of contract: Topology.Contract) -> String? {
     guard counters.inconclusive > 0 else { return nil }
     let needed = rule.rule.minimumSamples
-    guard let planned = plannedSamples(rule.rule), planned < needed else {
+    guard let planned = plannedSamples(rule.rule, contract), planned < needed else {
       return "INCONCLUSIVE \(counters.inconclusive)×: too few samples were counted (it needs \(needed)), or one side"
         + " could not measure"
     }
@@ -123,8 +133,9 @@ extension ScenarioReport.Activation {
   }
 
   /// What the application sends in one window of a rule; nil where samples are not its packets.
-  private func plannedSamples(_ rule: Rule) -> UInt64? {
-    guard let epoch = contract?.metering.epoch, rule.metric != .roundTrip else { return nil }
+  private func plannedSamples(_ rule: Rule, _ contract: Topology.Contract) -> UInt64? {
+    let epoch = contract.metering.epoch
+    guard rule.metric != .roundTrip else { return nil }
     let (packets, overflow) = planned.traffic(rule.direction).packetsPerSecond
       .multipliedReportingOverflow(by: rule.window)
     guard !overflow else { return nil }

@@ -92,14 +92,24 @@ struct ScenarioTables {
     return table.lines(width: terminal.tableWidth, terminal)
   }
 
-  /// Epochs by outcome, then every rule's verdicts, then why some could not be given.
+  /// Epochs by outcome, then every rule's verdicts, then why some could not be given; a table for each segment.
   private func verdicts(of activation: ScenarioReport.Activation) -> [String] {
-    guard let result = activation.result, !result.rules.isEmpty, let contract = activation.contract else { return [] }
-    let epochs = result.epochs
+    let judged = activation.judged
+    return judged.enumerated().flatMap { index, judged in
+      let title = index == 0 ? activation.label : "\(activation.label), segment \(index + 1)"
+      return (index == 0 ? [] : [""]) + verdicts(of: activation, judged.segment, judged.contract, title)
+    }
+  }
+
+  private func verdicts(
+    of activation: ScenarioReport.Activation, _ segment: ActivationResult.Segment, _ contract: Topology.Contract,
+    _ title: String
+  ) -> [String] {
+    let epochs = segment.epochs
     let hasNotServed = epochs.notServed > 0
     var table = Table(
       [
-        .init(activation.label), .init("MET", .right), .init("VIOLATED", .right), .init("INCONCLUSIVE", .right),
+        .init(title), .init("MET", .right), .init("VIOLATED", .right), .init("INCONCLUSIVE", .right),
         .init("CONTESTED", .right),
       ] + (hasNotServed ? [.init("NOT_SERVED", .right)] : []))
     func cells(_ met: UInt64, _ violated: UInt64, _ inconclusive: UInt64, _ contested: UInt64) -> [Table.Cell] {
@@ -112,11 +122,11 @@ struct ScenarioTables {
         + cells(epochs.met, epochs.violated, epochs.inconclusive, epochs.contested)
         + (hasNotServed ? [Table.Cell(epochs.notServed, .yellow)] : []))
     var remarks: [(text: String, rules: [String])] = []
-    for (rule, counters) in zip(contract.rules, result.rules) {
+    for (rule, counters) in zip(contract.rules, segment.rules) {
       table.add(
         [Table.Cell(rule.name)]
           + cells(counters.met, counters.violated, counters.inconclusive, counters.contested))
-      guard let text = activation.remark(on: rule, counters) else { continue }
+      guard let text = activation.remark(on: rule, counters, of: contract) else { continue }
       if let index = remarks.firstIndex(where: { $0.text == text }) {
         remarks[index].rules.append(rule.name)
       } else {

@@ -197,7 +197,7 @@ extension ScenarioReport {
         case .ended(let result): .ended(result)
         }
       return Activation(
-        planned: planned.1, customer: planned.0, contract: topology.contract(planned.1.contract), id: activation.id,
+        planned: planned.1, customer: planned.0, topology: topology, id: activation.id,
         end: end, milestones: activation.id.flatMap { milestones[$0] } ?? .init())
     }
     self.init(

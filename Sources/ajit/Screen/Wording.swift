@@ -1,6 +1,18 @@
 import Messages
 import Topology
 
+extension JointRecord {
+  /// Of all segments.
+  var epochCounters: EpochCounters {
+    segments.reduce(into: EpochCounters()) { sum, segment in
+      for counter in [\EpochCounters.met, \.violated, \.inconclusive, \.contested, \.notServed] {
+        let (more, overflow) = sum[keyPath: counter].addingReportingOverflow(segment.epochCounters[keyPath: counter])
+        sum[keyPath: counter] = overflow ? .max : more
+      }
+    }
+  }
+}
+
 /// How things are said to people, in one place.
 enum Wording {
   static func verdict(_ verdict: Verdict) -> String { "\(verdict)".uppercased() }
