@@ -23,7 +23,8 @@ public struct SegmentOrder: Hashable, SignedPayload {
   public var contract: ContractID
   /// Booked in the new segment.
   public var epochs: UInt64
-  /// Digest of the slice plan that carries it.
+  /// Digest of the slice plan in force when it is signed: ConfirmSlice's, or the last HandOver's. The customer signs
+  /// first and cannot know the plan that follows; that one is the operator's own matter.
   public var plan: Digest
 
   public init(activation: ActivationID, index: UInt64, contract: ContractID, epochs: UInt64, plan: Digest) {

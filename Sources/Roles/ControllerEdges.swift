@@ -10,6 +10,8 @@ extension ControllerCore {
   /// An order has to arrive within the start lead, also when the first message is lost: asked again soon.
   static let orderDeadline = Span.milliseconds(200)
   static let longestOrderPause = Span.milliseconds(200)
+  /// Before a start, orders are repeated that soon; an advance booking has time until then.
+  static let nearStart = Span.seconds(5)
 
   /// The pause before an order is repeated that others wait for.
   func orderPause(_ backoff: inout Backoff) -> Span { min(backoff.failed(), Self.longestOrderPause) }
@@ -118,9 +120,9 @@ extension ControllerCore {
   /// Soon while the start is near, later and later afterwards.
   private mutating func repeatLater(_ activation: ActivationID, _ index: Int, _ turn: inout Turn) {
     guard var line = jobs[activation]?.service?.lines[index] else { return }
-    let isUrgent =
-      turn.now < (jobs[activation]?.service?.confirmation.startAt ?? .zero) + Self.resend
-      || jobs[activation]?.stitching != nil
+    let startAt = jobs[activation]?.service?.confirmation.startAt ?? .zero
+    let isNear = startAt - Self.nearStart < turn.now && turn.now < startAt + Self.resend
+    let isUrgent = isNear || jobs[activation]?.stitching != nil
     line.notBefore = turn.now + (isUrgent ? orderPause(&line.backoff) : line.backoff.failed())
     jobs[activation]?.service?.lines[index] = line
   }
