@@ -1,26 +1,36 @@
-/// How a process without metrics of its own (an enclave) tells counts to its launcher: a line of its log,
-/// `counted AMOUNT NAME`. The launcher believes no more of it than that: the name is bounded text, the amount a number.
+import Messages
+
+/// How a process without metrics of its own (one of enclaves) tells counts to its launcher: a line of its log,
+/// `counted AMOUNT NAME ENCLAVE`, or `counted AMOUNT NAME` for what is the whole process's. The launcher believes no
+/// more of it than that: the names are bounded text, the amount a number.
 public struct CountLine: Hashable, Sendable {
   public let name: String
   public let amount: UInt64
+  /// Nil for what the process counted that belongs to no enclave.
+  public let enclave: String?
 
   public static let maximumNameBytes = 64
 
-  public init(name: String, amount: UInt64) {
+  public init(name: String, amount: UInt64, enclave: String? = nil) {
     self.name = name
     self.amount = amount
+    self.enclave = enclave
   }
 
   /// - Returns: nil for any other line.
   public init?(_ line: String) {
     let words = line.split(separator: " ", omittingEmptySubsequences: false)
-    guard words.count == 3, words[0] == "counted", let amount = UInt64(words[1]), Self.isLegal(words[2]) else {
-      return nil
+    guard (3...4).contains(words.count), words[0] == "counted", let amount = UInt64(words[1]), Self.isLegal(words[2])
+    else { return nil }
+    guard words.count == 4 else {
+      self.init(name: String(words[2]), amount: amount)
+      return
     }
-    self.init(name: String(words[2]), amount: amount)
+    guard ActorAddress("enclave/\(words[3])") != nil else { return nil }
+    self.init(name: String(words[2]), amount: amount, enclave: String(words[3]))
   }
 
-  public var text: String { "counted \(amount) \(name)" }
+  public var text: String { "counted \(amount) \(name)" + (enclave.map { " \($0)" } ?? "") }
 
   private static func isLegal(_ name: Substring) -> Bool {
     !name.isEmpty && name.utf8.count <= maximumNameBytes

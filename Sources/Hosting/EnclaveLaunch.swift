@@ -2,15 +2,19 @@ import Messages
 import Signing
 import Wire
 
-// What a launcher and the enclave it starts say to each other, over a pair of connected stream sockets that is the
-// enclave's standard input and output. Each frame is four bytes of length, most significant first, and that many bytes
-// of CBOR.
+// What a launcher and the process of enclaves that it starts say to each other, over a pair of connected stream sockets
+// that is the process's standard input and output. Each frame is four bytes of length, most significant first, and that
+// many bytes of CBOR, an array that begins with the format's version.
 //
-//     launcher → enclave   EnclaveLaunch     once
-//     enclave → launcher   EnclaveReport     once, when it is attested-for and reachable
+//     launcher → process   EnclaveLaunch     once
+//     process → launcher   EnclaveReport     once, when all its enclaves are reachable
 //
-// Nothing else is said. The enclave lives as long as the launcher keeps its end open: it stops at end of file, so it
+// Nothing else is said. The process lives as long as the launcher keeps its end open: it stops at end of file, so it
 // cannot outlive its launcher however that ends.
+//
+// A process holds many enclaves. They share what costs by the process: the executable that was measured, one sealed
+// file and its syncs, one place on the bus. Each has its own key, records, sessions and ports: a port is where its
+// customer and its edges find it, the kernel sorts packets by it, and a flood at one fills the queue of that one only.
 
 /// What of an enclave's configuration is measured with its executable: everything that could make it account for
 /// another network than its customer believes. The name, ports, paths and the sealing key are left out: they are new
@@ -83,13 +87,50 @@ public struct BusPlace: Hashable, Sendable, WireCodable {
   }
 }
 
-/// All that an enclave is told when it is started. Holds its secrets: never logged, never written.
-public struct EnclaveLaunch: Hashable, Sendable, WireCodable {
+/// One enclave of a process.
+public struct EnclaveOrder: Hashable, Sendable, WireCodable {
   public var name: String
   public var customer: String
+  /// 0 lets the system choose. A restart gets the ports of the life before: the customer and the edge know them.
+  public var applicationPort: UInt16
+  public var networkPort: UInt16
+
+  public init(name: String, customer: String, applicationPort: UInt16 = 0, networkPort: UInt16 = 0) {
+    self.name = name
+    self.customer = customer
+    self.applicationPort = applicationPort
+    self.networkPort = networkPort
+  }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(4)
+    writer.write(name)
+    writer.write(customer)
+    writer.write(UInt64(applicationPort))
+    writer.write(UInt64(networkPort))
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(4) { (reader) throws(WireError) in
+      EnclaveOrder(
+        name: try reader.text(maximum: ActorAddress.maximumNameBytes),
+        customer: try reader.text(maximum: ActorAddress.maximumNameBytes),
+        applicationPort: try reader.uint(UInt16.self, field: "application port"),
+        networkPort: try reader.uint(UInt16.self, field: "network port"))
+    }
+  }
+}
+
+/// All that a process of enclaves is told when it is started. Holds its secrets: never logged, never written.
+public struct EnclaveLaunch: Hashable, Sendable, WireCodable {
+  public static let formatVersion: UInt64 = 2
+
+  /// The process's name, for people.
+  public var process: String
+  public var enclaves: [EnclaveOrder]
   public var genesis: Genesis
   public var clock: ClockQuality
-  /// 32 bytes that only this platform can derive, and only for this code: opens the sealed state.
+  /// 32 bytes that only this platform can derive, and only for this code and process: opens the sealed state.
   public var sealingKey: [UInt8]
   /// The directory of the sealed state.
   public var stateDirectory: String
@@ -97,28 +138,27 @@ public struct EnclaveLaunch: Hashable, Sendable, WireCodable {
   public var bootCount: UInt64
   /// The last launch that reported: state sealed before it has been rolled back.
   public var reportedBootCount: UInt64
-  /// Where the enclave listens on the bus.
+  /// Where the process listens on the bus.
   public var place: BusPlace
   /// The secret half of `place.key`; empty where there is none.
   public var busSecret: [UInt8]
-  /// Where everybody whom it may have to ask is reached.
+  /// Where everybody whom its enclaves may have to ask is reached.
   public var peers: [BusPlace]
   /// The IPv4 address that its ports are bound on.
   public var host: UInt32
-  /// 0 lets the system choose. A restart gets the ports of the life before: the customer and the edge know them.
-  public var applicationPort: UInt16
-  public var networkPort: UInt16
 
+  /// Of one process. Each has two ports, and a process may open some ten thousand.
+  public static let maximumEnclaves = 4096
   public static let maximumPeers = 4096
   public static let maximumBytes = 16 << 20
 
   public init(
-    name: String, customer: String, genesis: Genesis, clock: ClockQuality, sealingKey: [UInt8], stateDirectory: String,
-    bootCount: UInt64, reportedBootCount: UInt64, place: BusPlace, busSecret: [UInt8] = [], peers: [BusPlace],
-    host: UInt32, applicationPort: UInt16 = 0, networkPort: UInt16 = 0
+    process: String, enclaves: [EnclaveOrder], genesis: Genesis, clock: ClockQuality, sealingKey: [UInt8],
+    stateDirectory: String, bootCount: UInt64, reportedBootCount: UInt64, place: BusPlace, busSecret: [UInt8] = [],
+    peers: [BusPlace], host: UInt32
   ) {
-    self.name = name
-    self.customer = customer
+    self.process = process
+    self.enclaves = enclaves
     self.genesis = genesis
     self.clock = clock
     self.sealingKey = sealingKey
@@ -129,14 +169,13 @@ public struct EnclaveLaunch: Hashable, Sendable, WireCodable {
     self.busSecret = busSecret
     self.peers = peers
     self.host = host
-    self.applicationPort = applicationPort
-    self.networkPort = networkPort
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(14)
-    writer.write(name)
-    writer.write(customer)
+    writer.array(13)
+    writer.write(Self.formatVersion)
+    writer.write(process)
+    writer.write(list: enclaves)
     writer.write(genesis)
     writer.write(clock)
     writer.write(bytes: sealingKey)
@@ -147,52 +186,79 @@ public struct EnclaveLaunch: Hashable, Sendable, WireCodable {
     writer.write(bytes: busSecret)
     writer.write(list: peers)
     writer.write(UInt64(host))
-    writer.write(UInt64(applicationPort))
-    writer.write(UInt64(networkPort))
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(14) { (reader) throws(WireError) in
-      EnclaveLaunch(
-        name: try reader.text(maximum: ActorAddress.maximumNameBytes),
-        customer: try reader.text(maximum: ActorAddress.maximumNameBytes), genesis: try reader.value(),
+    self = try reader.record(13) { (reader) throws(WireError) in
+      guard try reader.uint() == Self.formatVersion else { throw .invalidValue(field: "version of the launch") }
+      return EnclaveLaunch(
+        process: try reader.text(maximum: ActorAddress.maximumNameBytes),
+        enclaves: try reader.list(maximum: Self.maximumEnclaves), genesis: try reader.value(),
         clock: try reader.value(), sealingKey: try reader.byteString(exactly: 32, field: "sealing key"),
         stateDirectory: try reader.text(maximum: 4096), bootCount: try reader.uint(),
         reportedBootCount: try reader.uint(), place: try reader.value(), busSecret: try reader.byteString(maximum: 32),
-        peers: try reader.list(maximum: Self.maximumPeers), host: try reader.uint(UInt32.self, field: "host"),
-        applicationPort: try reader.uint(UInt16.self, field: "application port"),
-        networkPort: try reader.uint(UInt16.self, field: "network port"))
+        peers: try reader.list(maximum: Self.maximumPeers), host: try reader.uint(UInt32.self, field: "host"))
     }
   }
 }
 
-/// What an enclave answers: who it is, or one line that says why it cannot start.
+/// One enclave that is ready.
+public struct ReadyEnclave: Hashable, Sendable, WireCodable {
+  public var name: String
+  public var identity: EnclaveIdentity
+  public var networkPort: DataAddress
+
+  public init(name: String, identity: EnclaveIdentity, networkPort: DataAddress) {
+    self.name = name
+    self.identity = identity
+    self.networkPort = networkPort
+  }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(3)
+    writer.write(name)
+    writer.write(identity)
+    writer.write(networkPort)
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(3) { (reader) throws(WireError) in
+      ReadyEnclave(
+        name: try reader.text(maximum: ActorAddress.maximumNameBytes), identity: try reader.value(),
+        networkPort: try reader.value())
+    }
+  }
+}
+
+/// What a process of enclaves answers: who they are, in the order in which they were named, or one line that says why
+/// it cannot start.
 public enum EnclaveReport: Hashable, Sendable, WireCodable {
-  case ready(EnclaveIdentity, networkPort: DataAddress)
+  case ready([ReadyEnclave])
   case failed(String)
 
-  public static let maximumBytes = 4096
+  public static let formatVersion: UInt64 = 2
+  public static let maximumBytes = 1 << 20
   private static let maximumTextBytes = 1024
 
   public func encode(to writer: inout CBORWriter) {
+    writer.array(3)
+    writer.write(Self.formatVersion)
     switch self {
-    case .ready(let identity, let networkPort):
-      writer.array(3)
+    case .ready(let enclaves):
       writer.write(UInt64(1))
-      writer.write(identity)
-      writer.write(networkPort)
+      writer.write(list: enclaves)
     case .failed(let text):
-      writer.array(2)
       writer.write(UInt64(2))
       writer.write(String(text.prefix(Self.maximumTextBytes / 4)))
     }
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.array(maximum: 3) { (reader, count) throws(WireError) in
-      switch (try reader.uint(), count) {
-      case (1, 3): return .ready(try reader.value(), networkPort: try reader.value())
-      case (2, 2): return .failed(try reader.text(maximum: Self.maximumTextBytes))
+    self = try reader.record(3) { (reader) throws(WireError) in
+      guard try reader.uint() == Self.formatVersion else { throw .invalidValue(field: "version of the report") }
+      switch try reader.uint() {
+      case 1: return .ready(try reader.list(maximum: EnclaveLaunch.maximumEnclaves))
+      case 2: return .failed(try reader.text(maximum: Self.maximumTextBytes))
       default: throw .invalidValue(field: "enclave report")
       }
     }

@@ -1,15 +1,16 @@
 import Effects
 import Glibc
+import Messages
 import Signing
 import Wire
 
 /// One entry of a sealed file: `[number, kind, content]`.
 struct SealedEntry: WireCodable {
   enum Content {
-    /// The receipt key's seed.
-    case identity([UInt8])
-    /// One turn's records.
-    case records([Record])
+    /// An enclave and its receipt key's seed.
+    case identity(enclave: String, seed: [UInt8])
+    /// What was made durable together, in order: an enclave's turn is in one entry, whole.
+    case records([EnclaveRecords])
     /// A launch with this boot count began.
     case launched(UInt64)
   }
@@ -18,7 +19,6 @@ struct SealedEntry: WireCodable {
   let content: Content
 
   static let maximumBytes = 64 << 20
-  private static let maximumRecords = 1 << 20
 
   init(number: UInt64, content: Content) {
     self.number = number
@@ -26,43 +26,83 @@ struct SealedEntry: WireCodable {
   }
 
   func encode(to writer: inout CBORWriter) {
-    writer.array(3)
-    writer.write(number)
     switch content {
-    case .identity(let seed):
+    case .identity(let enclave, let seed):
+      writer.array(4)
+      writer.write(number)
       writer.write(UInt64(1))
+      writer.write(enclave)
       writer.write(bytes: seed)
     case .records(let records):
+      writer.array(3)
+      writer.write(number)
       writer.write(UInt64(2))
-      writer.array(records.count)
-      for record in records {
-        switch record {
-        case .put(let stream, let key, let bytes):
-          writer.array(3)
-          writer.write(UInt64(stream))
-          writer.write(key)
-          writer.write(bytes: bytes)
-        case .prune(let stream, let below):
-          writer.array(2)
-          writer.write(UInt64(stream))
-          writer.write(below)
-        }
-      }
+      writer.write(list: records)
     case .launched(let bootCount):
+      writer.array(3)
+      writer.write(number)
       writer.write(UInt64(3))
       writer.write(bootCount)
     }
   }
 
   init(from reader: inout CBORReader) throws(WireError) {
-    (number, content) = try reader.record(3) { (reader) throws(WireError) in
+    (number, content) = try reader.array(maximum: 4) { (reader, count) throws(WireError) in
       let number = try reader.uint()
-      switch try reader.uint() {
-      case 1: return (number, .identity(try reader.byteString(exactly: 32, field: "seed")))
-      case 2: return (number, .records(try Self.records(&reader)))
-      case 3: return (number, .launched(try reader.uint()))
+      switch (try reader.uint(), count) {
+      case (1, 4):
+        let enclave = try reader.text(maximum: ActorAddress.maximumNameBytes)
+        return (number, .identity(enclave: enclave, seed: try reader.byteString(exactly: 32, field: "seed")))
+      case (2, 3): return (number, .records(try reader.list(maximum: SealedStore.maximumTurnsPerSync)))
+      case (3, 3): return (number, .launched(try reader.uint()))
       default: throw .invalidValue(field: "sealed entry")
       }
+    }
+  }
+}
+
+/// The records of one enclave in one entry: `[enclave, [* record]]`, a record `[stream, key, bytes]` or, to prune,
+/// `[stream, key]`.
+struct EnclaveRecords: WireCodable {
+  let enclave: String
+  let records: [Record]
+
+  private static let maximumRecords = 1 << 20
+
+  init(_ enclave: String, _ records: [Record]) {
+    self.enclave = enclave
+    self.records = records
+  }
+
+  /// In memory and, roughly, in an entry. Bytes.
+  var size: Int {
+    records.reduce(enclave.utf8.count) { sum, record in
+      if case .put(_, _, let bytes) = record { sum + StoredRecord.headBytes + bytes.count } else { sum + 16 }
+    }
+  }
+
+  func encode(to writer: inout CBORWriter) {
+    writer.array(2)
+    writer.write(enclave)
+    writer.array(records.count)
+    for record in records {
+      switch record {
+      case .put(let stream, let key, let bytes):
+        writer.array(3)
+        writer.write(UInt64(stream))
+        writer.write(key)
+        writer.write(bytes: bytes)
+      case .prune(let stream, let below):
+        writer.array(2)
+        writer.write(UInt64(stream))
+        writer.write(below)
+      }
+    }
+  }
+
+  init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(2) { (reader) throws(WireError) in
+      EnclaveRecords(try reader.text(maximum: ActorAddress.maximumNameBytes), try Self.records(&reader))
     }
   }
 
@@ -76,7 +116,8 @@ struct SealedEntry: WireCodable {
             let key = try reader.uint()
             switch count {
             case 2: return .prune(stream: stream, below: key)
-            case 3: return .put(stream: stream, key: key, bytes: try reader.byteString(maximum: maximumBytes))
+            case 3:
+              return .put(stream: stream, key: key, bytes: try reader.byteString(maximum: SealedEntry.maximumBytes))
             default: throw .invalidValue(field: "record")
             }
           })
@@ -122,8 +163,9 @@ struct SealedFile: ~Copyable {
 
   /// What is in a sealed file.
   struct Content: Sendable {
-    var seed: [UInt8]?
-    var live = LiveRecords()
+    /// By enclave.
+    var seeds: [String: [UInt8]] = [:]
+    var live = LiveState()
     /// Of the last launch that began here; nil before the first.
     var bootCount: UInt64?
     var nextEntry: UInt64 = 0
@@ -140,7 +182,8 @@ struct SealedFile: ~Copyable {
     let box = key.seal(entry.encoded)
     guard box.count <= SealedEntry.maximumBytes else {
       throw SealedStoreError(
-        description: "\(path): a turn's records exceed \(SealedEntry.maximumBytes) bytes and were not written")
+        description:
+          "\(path): what was committed together exceeds \(SealedEntry.maximumBytes) bytes and was not written")
     }
     let frame = SealedFrameHead(number: entry.number, length: box.count).sealed(with: key) + box
     var written = 0
@@ -204,14 +247,14 @@ struct SealedFile: ~Copyable {
       }
       content.nextEntry = entry.number + 1
       switch entry.content {
-      case .identity(let seed): content.seed = seed
-      case .records(let records): for record in records { content.live.apply(record) }
+      case .identity(let enclave, let seed): content.seeds[enclave] = seed
+      case .records(let turns): for turn in turns { content.live.apply(turn) }
       case .launched(let bootCount): content.bootCount = bootCount
       }
       offset = body + head.length
     }
     // A file comes into being with its first entries whole (``replace``), so no crash cuts it short of them.
-    guard content.seed != nil, content.bootCount != nil else {
+    guard content.bootCount != nil else {
       throw SealedStoreError(description: "\(path) ends before its first launch: it was changed; start fresh")
     }
     return content

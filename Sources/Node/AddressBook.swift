@@ -6,8 +6,8 @@ import Messages
 import Signing
 
 /// Who is reached where, and under which CURVE key: the public half of a set of key bundles, the same in each
-/// (`book.json`, for programs in any language). A place is one process with one bus: a node, or an enclave that a node
-/// started.
+/// (`book.json`, for programs in any language). A place is one process with one bus: a node, or the enclaves that a
+/// node started together.
 ///
 /// Ports are chosen once, when the bundles are made, so that nobody has to find anybody and a process that comes back
 /// is where it was.
@@ -21,11 +21,11 @@ public struct AddressBook: Hashable, Sendable, Codable {
   public var topology: String
   /// The network's id (SHA-256 of `genesis.cbor`), 64 hexadecimal digits: what every signature is bound to.
   public var network: String
-  /// Nodes in file order, each followed by its enclaves; last the place of whoever only watches.
+  /// Nodes in file order, each followed by its processes of enclaves; last the place of whoever only watches.
   public var places: [Place]
 
   public struct Place: Hashable, Sendable, Codable {
-    /// The node's name, or `enclave/NAME`.
+    /// The node's name, or `enclaves/NAME` for a process of enclaves.
     public var name: String
     /// The node whose bundle has its secret key.
     public var node: String
@@ -53,10 +53,11 @@ public struct AddressBook: Hashable, Sendable, Codable {
   var enclavePorts: [String: DataAddress] {
     var ports: [String: DataAddress] = [:]
     for place in places {
-      guard let name = place.enclave, let ipv4 = place.ipv4, let port = place.data["enclave/\(name)/application"] else {
-        continue
+      guard let ipv4 = place.ipv4 else { continue }
+      for enclave in place.addresses where enclave.role == .enclave {
+        guard let port = place.data["\(enclave)/application"] else { continue }
+        ports[enclave.name] = DataAddress(ipv4: ipv4, port: port)
       }
-      ports[name] = DataAddress(ipv4: ipv4, port: port)
     }
     return ports
   }
@@ -93,12 +94,7 @@ public struct AddressBook: Hashable, Sendable, Codable {
 }
 
 extension AddressBook.Place {
-  /// The enclave's name, if this is one's.
-  public var enclave: String? {
-    name.hasPrefix("enclave/") ? String(name.dropFirst("enclave/".count)) : nil
-  }
-
-  static func name(ofEnclave enclave: String) -> String { "enclave/\(enclave)" }
+  static func name(ofEnclaves process: String) -> String { "enclaves/\(process)" }
 
   /// Nil for text that is no IPv4 address.
   var ipv4: UInt32? {
@@ -117,7 +113,7 @@ extension AddressBook.Place {
   var isServed: Bool { requests != 0 }
   var endpoint: BusEndpoint { .tcp(host: host, port: requests) }
 
-  /// As an enclave is told of it.
+  /// As a process of enclaves is told of it.
   var busPlace: BusPlace {
     BusPlace(
       endpoint: endpoint.description, publicationPort: publications, key: key?.value, actors: addresses)

@@ -73,7 +73,7 @@ public actor Consortium: RunningConsortium {
     if let auditor = parts.auditor { services.append(auditor) }
     services += parts.hosts.filter { $0.host.address.role != .customer }
     // A service that has nothing to do would end all others.
-    if !parts.site.enclaves.isEmpty { services.append(parts.supervisor) }
+    if !parts.site.enclaveProcesses.isEmpty { services.append(parts.supervisor) }
     services += parts.hosts.filter { $0.host.address.role == .customer }
     run = ServiceRun(
       services, handlesSignals: parts.configuration.handlesSignals, logger: parts.configuration.logger

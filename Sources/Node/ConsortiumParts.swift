@@ -53,8 +53,9 @@ struct ConsortiumParts: Sendable {
   private static func enclaveExecutable(
     _ configuration: ConsortiumConfiguration
   ) throws(NodeError) -> EnclaveExecutable? {
+    let topology = configuration.topology
     if case .node(let name) = configuration.extent,
-      configuration.topology.placement.node(named: name)?.enclaves.isEmpty ?? true
+      topology.placement.node(named: name).map({ topology.enclaveProcesses(in: $0).isEmpty }) ?? true
     {
       return nil
     }
@@ -72,8 +73,7 @@ struct ConsortiumParts: Sendable {
     do { bus = try Bus(configuration: busConfiguration) } catch { throw .bus(error) }
     do throws(NodeError) {
       try await site.connect(bus)
-      let dataPlane: DataPlane
-      do { dataPlane = try DataPlane(host: site.host) } catch { throw .dataPort(error) }
+      let dataPlane = DataPlane(host: site.host)
       do throws(NodeError) {
         var parts = try ConsortiumParts(
           configuration, directory, executable, site, bus, dataPlane, stream: stream, changed: changed)

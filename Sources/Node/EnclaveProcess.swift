@@ -32,7 +32,7 @@ final class EnclaveExecutable: Sendable {
   }
 }
 
-/// One enclave that was started. It ends when ``end()`` closes its input, or with this process.
+/// One process of enclaves that was started. It ends when ``end()`` closes its input, or with this process.
 final class EnclaveProcess: Sendable {
   private let process: ChildProcess
   var processID: pid_t { process.processID }
@@ -50,7 +50,7 @@ final class EnclaveProcess: Sendable {
     }
   }
 
-  /// Tells the enclave what it is and waits for its report. Blocks a thread of its own kind, not the caller's.
+  /// Tells the enclaves who they are and waits for its report. Blocks a thread of its own kind, not the caller's.
   func launch(_ launch: EnclaveLaunch) async -> Result<EnclaveReport, LaunchFault> {
     await withCheckedContinuation { continuation in
       process.queue.async { [process] in

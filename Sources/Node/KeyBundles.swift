@@ -15,7 +15,7 @@ import Topology
 ///     DIR/NODE/topology.yaml   the file it was made from
 ///     DIR/NODE/enclave.sha256  the enclave's executable, whose measurement the contracts admit
 ///     DIR/NODE/book.json       who is reached where, and under which CURVE key (``AddressBook``)
-///     DIR/NODE/keys/           this node's secrets: ROLE-NAME.key, curve.key, curve-ENCLAVE.key
+///     DIR/NODE/keys/           this node's secrets: ROLE-NAME.key, curve.key, curve-ENCLAVES.key
 ///     DIR/CLIENT/              the same for whoever only watches and asks: a CURVE key and no role
 ///     DIR/OFFLINE/             organisations' keys and operators' treasuries: no node needs them; keep them away
 ///
@@ -147,7 +147,7 @@ private struct BookWriter {
         try place(
           node.name, node, own, actors + contracts(beside: actors),
           data: Dictionary(uniqueKeysWithValues: zip(uses, data)), key: "curve"))
-      for enclave in node.actors where enclave.role == .enclave { places.append(try place(of: enclave, node)) }
+      for process in deployment.topology.enclaveProcesses(in: node) { places.append(try place(of: process, node)) }
     }
     places.append(
       AddressBook.Place(
@@ -159,13 +159,14 @@ private struct BookWriter {
   }
 
   private mutating func place(
-    of enclave: ActorAddress, _ node: Placement.Node
+    of process: Topology.EnclaveProcess, _ node: Placement.Node
   ) throws(NodeError) -> AddressBook.Place {
-    let uses = ["application", "network"].map { "enclave/\(enclave.name)/\($0)" }
-    let ports = try ports.choose(4, on: node.host.ipv4, first: nil)
+    let enclaves = process.enclaves.map { ActorAddress(.enclave, $0) }
+    let uses = enclaves.flatMap { ["\($0)/application", "\($0)/network"] }
+    let ports = try ports.choose(2 + uses.count, on: node.host.ipv4, first: nil)
     return try place(
-      AddressBook.Place.name(ofEnclave: enclave.name), node, Array(ports[..<2]), [enclave],
-      data: Dictionary(uniqueKeysWithValues: zip(uses, ports[2...])), key: "curve-\(enclave.name)")
+      AddressBook.Place.name(ofEnclaves: process.name), node, Array(ports[..<2]), enclaves,
+      data: Dictionary(uniqueKeysWithValues: zip(uses, ports[2...])), key: "curve-\(process.name)")
   }
 
   private func place(

@@ -108,7 +108,11 @@ struct NodeContent {
   }
 }
 
-extension Placement.Node {
-  /// Enclaves are processes of their own, started by the node that has them.
-  var enclaves: [String] { actors.filter { $0.role == .enclave }.map(\.name) }
+extension Topology {
+  /// Enclaves are in processes of their own, started by the node that has them: all of one process are in one node.
+  func enclaveProcesses(in node: Placement.Node) -> [EnclaveProcess] {
+    let here = Set(node.actors)
+    return enclaveProcesses.filter { process in process.enclaves.contains { here.contains(ActorAddress(.enclave, $0)) }
+    }
+  }
 }

@@ -22,7 +22,7 @@ import Wire
 ///     DIR/keys/                   secret keys, the node's own only
 ///     DIR/book.json               a node: where the others are
 ///     DIR/ROLE/NAME.sqlite        the durable records of each actor
-///     DIR/enclaves/NAME/          an enclave's sealed state, and how often it was launched
+///     DIR/enclaves/NAME/          the sealed state of a process of enclaves, and how often it was launched
 ///
 /// and for a spread
 ///
@@ -146,7 +146,8 @@ struct NodeDirectory: Sendable {
   // MARK: What lives in it
 
   func store(_ address: ActorAddress) -> String { "\(path)/\(address.role.storeDirectory)/\(address.name).sqlite" }
-  func enclave(_ name: String) -> String { "\(path)/\(Name.enclaves)/\(name)" }
+  /// Of one process of enclaves.
+  func enclaves(_ name: String) -> String { "\(path)/\(Name.enclaves)/\(name)" }
   var portsFile: String { "\(path)/\(Name.ports)" }
   var topologyFile: String { "\(path)/\(Name.topology)" }
   func bundle(_ node: String) -> String { "\(path)/\(Name.bundles)/\(node)" }

@@ -34,7 +34,7 @@ struct NodeFounding {
 
   private func everything() throws(NodeError) -> Genesis {
     let topology = configuration.topology
-    try makeStores(topology.customers.flatMap { $0.enclaves.map(\.name) })
+    try makeStores(topology.enclaveProcesses)
     let keyring = FileKeyring(directory: "\(path)/\(Name.keys)")
     if let given = configuration.keyDirectory {
       let bundles = try givenBundles(given)
@@ -61,11 +61,12 @@ struct NodeFounding {
     }
     guard let given = configuration.keyDirectory else { throw .bundleMissing(node: name, path: nil) }
     let bundle = try KeyBundle(given, of: name, topology)
-    try admit(bundle.executable, needed: !node.enclaves.isEmpty)
-    try makeStores(node.enclaves)
+    let processes = topology.enclaveProcesses(in: node)
+    try admit(bundle.executable, needed: !processes.isEmpty)
+    try makeStores(processes)
     try bundle.keyring.copy(
       to: "\(path)/\(Name.keys)", KeyName.names(topology, neededBy: node.actors),
-      curveKeys: ["curve"] + node.enclaves.map { "curve-\($0)" })
+      curveKeys: ["curve"] + processes.map { "curve-\($0.name)" })
     try Files.create("\(path)/\(Name.executable)", bundle.executable)
     try Files.create("\(path)/\(Name.book)", bundle.book.encoded)
     return bundle.genesis
@@ -111,14 +112,14 @@ struct NodeFounding {
 
   private static func line(_ digest: Digest) -> [UInt8] { Array("\(digest.hexadecimal)\n".utf8) }
 
-  private func makeStores(_ enclaves: [String]) throws(NodeError) {
+  private func makeStores(_ processes: [Topology.EnclaveProcess]) throws(NodeError) {
     try Files.makeDirectory("\(path)/\(Name.enclaves)")
-    for enclave in enclaves {
+    for process in processes.map(\.name) {
       // Legal names on the bus, and not on a disk.
-      guard enclave != ".", enclave != ".." else {
-        throw .impossible(detail: "an enclave cannot be named '\(enclave)'")
+      guard process != ".", process != ".." else {
+        throw .impossible(detail: "an enclave cannot be named '\(process)'")
       }
-      try Files.makeDirectory("\(path)/\(Name.enclaves)/\(enclave)")
+      try Files.makeDirectory("\(path)/\(Name.enclaves)/\(process)")
     }
     for role in ActorAddress.Role.allCases where role.hasStores {
       try Files.makeDirectory("\(path)/\(role.storeDirectory)")

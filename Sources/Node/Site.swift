@@ -44,10 +44,25 @@ struct Site: Sendable {
 
   func runs(_ actor: ActorAddress) -> Bool { own.map { $0.actors.contains(actor) } ?? true }
 
-  /// The enclaves that this process starts, in file order, with their owners.
-  var enclaves: [(name: String, customer: String)] {
-    topology.customers.flatMap { customer in customer.enclaves.map { ($0.name, customer.name) } }
-      .filter { runs(ActorAddress(.enclave, $0.0)) }
+  /// A process of enclaves that this node starts.
+  struct EnclaveProcess: Sendable {
+    let name: String
+    /// In file order, with their owners.
+    let enclaves: [(name: String, customer: String)]
+
+    var actors: [ActorAddress] { enclaves.map { ActorAddress(.enclave, $0.name) } }
+  }
+
+  /// In the order of their first enclaves. All enclaves of one process are in one node.
+  var enclaveProcesses: [EnclaveProcess] {
+    let owners = Dictionary(
+      topology.customers.flatMap { customer in customer.enclaves.map { ($0.name, customer.name) } },
+      uniquingKeysWith: { first, _ in first })
+    return topology.enclaveProcesses.compactMap { process in
+      let here = process.enclaves.filter { runs(ActorAddress(.enclave, $0)) }
+      return here.isEmpty
+        ? nil : EnclaveProcess(name: process.name, enclaves: here.map { ($0, owners[$0] ?? "") })
+    }
   }
 
   // MARK: The bus
@@ -88,23 +103,23 @@ struct Site: Sendable {
 
   // MARK: Enclaves
 
-  /// What an enclave is told about the bus: its own place there, the secret of its key, and everybody else.
-  func busOfEnclave(
-    _ number: Int, _ keyring: FileKeyring
+  /// What a process of enclaves is told about the bus: its own place there, the secret of its key, and everybody else.
+  func bus(
+    ofEnclaves number: Int, _ keyring: FileKeyring
   ) throws(NodeError) -> (place: BusPlace, secret: [UInt8], peers: [BusPlace]) {
-    let name = enclaves[number].name
+    let processes = enclaveProcesses
     guard let own else {
       let edges = topology.operators.flatMap(\.edges).map { ActorAddress(.edge, $0.name) }
       let node = BusPlace(endpoint: sockets.bus.description, actors: edges)
-      let places = enclaves.indices.map { number in
-        BusPlace(
-          endpoint: sockets.enclave(number).description, actors: [ActorAddress(.enclave, enclaves[number].name)])
+      let places = processes.indices.map { number in
+        BusPlace(endpoint: sockets.enclaves(number).description, actors: processes[number].actors)
       }
       return (places[number], [], [node] + places[..<number] + places[(number + 1)...])
     }
-    let placeName = AddressBook.Place.name(ofEnclave: name)
+    let name = processes[number].name
+    let placeName = AddressBook.Place.name(ofEnclaves: name)
     guard let place = own.book.place(placeName) else {
-      throw .bundleDiffers(path: keyring.directory, detail: "its book.json does not know enclave \(name)")
+      throw .bundleDiffers(path: keyring.directory, detail: "its book.json does not know the enclaves of \(name)")
     }
     return (place.busPlace, try keyring.curveSecret("curve-\(name)"), own.book.others(than: placeName).map(\.busPlace))
   }

@@ -9,7 +9,7 @@ struct SocketPaths: Sendable {
   let directory: String
 
   /// Longest name of a socket in it.
-  private static let longestName = "enclave-65535"
+  private static let longestName = "enclaves-65535"
 
   init(dataDirectory: String) {
     let path = Files.absolute(dataDirectory)
@@ -23,7 +23,8 @@ struct SocketPaths: Sendable {
   }
 
   var bus: BusEndpoint { .ipc(path: "\(directory)/bus") }
-  func enclave(_ number: Int) -> BusEndpoint { .ipc(path: "\(directory)/enclave-\(number)") }
+  /// Of one process of enclaves.
+  func enclaves(_ number: Int) -> BusEndpoint { .ipc(path: "\(directory)/enclaves-\(number)") }
 
   /// Makes the directory, and makes sure that nobody else can put anything into it.
   func prepare() throws(NodeError) {

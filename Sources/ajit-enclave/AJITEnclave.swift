@@ -7,8 +7,8 @@ import Hosting
 import Messages
 import Signing
 
-/// The customer's enclave as a process of its own: the core that counts and signs, its sealed state, two UDP ports and
-/// one socket of the bus. Nothing else is in here, because whoever relies on its receipts relies on all of it.
+/// Customers' enclaves in a process of their own: the cores that count and sign, their sealed state, two UDP ports each
+/// and one place on the bus. Nothing else is in here, because whoever relies on their receipts relies on all of it.
 ///
 /// Its standard input and output are one socket to the launcher (see `EnclaveLaunch`); it lives as long as the launcher
 /// keeps its end open. Its log is standard error.
@@ -32,13 +32,14 @@ struct AJITEnclave {
       log("ajit-enclave is started by a node, not by hand (\(error))")
       exit(ExitCode.misused)
     }
+    OpenFileLimit.raise()
     let stop = StopNotice(input: input)
     do {
-      let enclave = try await RunningEnclave(launch, log: log)
-      try LaunchChannel.send(enclave.report.encoded, on: input)
-      try await enclave.run(until: stop)
+      let enclaves = try await RunningEnclaves(launch, log: log)
+      try LaunchChannel.send(enclaves.report.encoded, on: input)
+      try await enclaves.run(until: stop)
     } catch {
-      log("enclave \(launch.name): \(error)")
+      log("enclaves of \(launch.process): \(error)")
       // The launcher may be gone: then nobody needs to know.
       try? LaunchChannel.send(EnclaveReport.failed("\(error)").encoded, on: input)
       exit(ExitCode.failed)

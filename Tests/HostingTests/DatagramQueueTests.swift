@@ -54,8 +54,12 @@ struct DatagramQueueTests {
   @Test func `a count crosses a log as a line, and nothing else passes for one`() {
     let line = CountLine(name: "refused.malformed", amount: 7)
     #expect(CountLine(line.text) == line)
-    for text in ["counted x refused", "counted 1", "counted 1 a b", "counted 1 ", "counted -1 a", "counted 1 a\u{1B}["]
-    {
+    let ofEnclave = CountLine(name: "refused.malformed", amount: 7, enclave: "console-1")
+    #expect(CountLine(ofEnclave.text) == ofEnclave)
+    for text in [
+      "counted x refused", "counted 1", "counted 1 a b c", "counted 1 ", "counted 1 a ", "counted 1 a B/c",
+      "counted -1 a", "counted 1 a\u{1B}[",
+    ] {
       #expect(CountLine(text) == nil, "\(text)")
     }
     var sums = CountSums()

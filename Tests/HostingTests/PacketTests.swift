@@ -19,7 +19,7 @@ struct PacketTests {
     let answers: AsyncStream<[Datagram]>
 
     init() throws {
-      plane = try DataPlane()
+      plane = DataPlane()
       (host, arrivals) = try plane.open()
       (peer, answers) = try plane.open()
     }

@@ -194,7 +194,7 @@ struct RoleHostTests {
   }
 
   @Test func `datagrams come in order, with the time of their arrival`() async throws {
-    let plane = try DataPlane()
+    let plane = DataPlane()
     let (here, arrivals) = try plane.open()
     let (there, _) = try plane.open()
     let received = Log<Datagram>()

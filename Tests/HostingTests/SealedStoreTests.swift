@@ -18,8 +18,16 @@ struct SealedStoreTests {
     return try await body(directory.path)
   }
 
-  private func open(_ directory: String, boot: UInt64, reported: UInt64) throws -> SealedStore {
-    try SealedStore(directory: directory, key: key, bootCount: boot, reportedBootCount: reported)
+  private func store(
+    _ directory: String, of enclaves: [String], boot: UInt64, reported: UInt64
+  ) throws -> SealedStore {
+    try SealedStore(
+      directory: directory, key: key, enclaves: enclaves, bootCount: boot, reportedBootCount: reported)
+  }
+
+  /// A process of one enclave.
+  private func open(_ directory: String, boot: UInt64, reported: UInt64) throws -> SealedSection {
+    try store(directory, of: ["console"], boot: boot, reported: reported).section("console")
   }
 
   private func file(_ directory: String) -> URL {
@@ -148,7 +156,54 @@ struct SealedStoreTests {
       _ = try open(directory, boot: 1, reported: 0)
       let other = try SealingKey(secret: [UInt8](repeating: 8, count: 32))
       #expect(throws: SealedStoreError.self) {
-        try SealedStore(directory: directory, key: other, bootCount: 2, reportedBootCount: 1)
+        try SealedStore(directory: directory, key: other, enclaves: ["console"], bootCount: 2, reportedBootCount: 1)
+      }
+    }
+  }
+
+  @Test func `enclaves of one process have seeds and records of their own`() async throws {
+    try await withDirectory { directory in
+      let first = try store(directory, of: ["a", "b"], boot: 1, reported: 0)
+      let (a, b) = (first.section("a"), first.section("b"))
+      let seeds = (await a.takeSeed(), await b.takeSeed())
+      #expect(seeds.0?.count == 32 && seeds.0 != seeds.1)
+      #expect(await a.takeSeed() == nil, "taken once")
+      try await a.commit([.put(stream: 1, key: 1, bytes: [1])])
+      try await b.commit([.put(stream: 1, key: 1, bytes: [2]), .put(stream: 1, key: 2, bytes: [3])])
+      try await a.commit([.prune(stream: 1, below: 2)])
+      #expect(await a.records(stream: 1, from: 0, limit: 9) == [])
+      // One leaves, one comes; the one that is away keeps what it had.
+      let second = try store(directory, of: ["a", "c"], boot: 2, reported: 1)
+      #expect(await second.section("a").takeSeed() == seeds.0)
+      #expect(await second.section("c").takeSeed()?.count == 32)
+      let third = try store(directory, of: ["b"], boot: 3, reported: 2).section("b")
+      #expect(await third.takeSeed() == seeds.1)
+      #expect(
+        await third.recover() == [
+          StoredRecord(stream: 1, key: 1, bytes: [2]), StoredRecord(stream: 1, key: 2, bytes: [3]),
+        ])
+    }
+  }
+
+  @Test func `what enclaves commit while a sync is under way goes out together`() async throws {
+    try await withDirectory { directory in
+      let names = (0..<200).map { "e\($0)" }
+      let first = try store(directory, of: names, boot: 1, reported: 0)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for name in names {
+          group.addTask {
+            for key: UInt64 in 0..<3 {
+              try await first.section(name).commit([.put(stream: 1, key: key, bytes: Array(name.utf8))])
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+      // 600 commits; how many meet depends on how the threads run, that many do is the point.
+      #expect(await first.syncs < 300)
+      let second = try store(directory, of: names, boot: 2, reported: 1)
+      for name in names {
+        #expect(await second.section(name).recover().map(\.bytes) == Array(repeating: Array(name.utf8), count: 3))
       }
     }
   }

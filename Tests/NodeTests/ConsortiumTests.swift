@@ -23,7 +23,7 @@ struct ConsortiumTests {
       #expect(result.statusInfo == .durationExpired)
       #expect(result.settlement == .agreed)
       #expect(result.epochs.total == 3)
-      #expect(result.rules.count == 2)
+      #expect(result.segments.flatMap(\.rules).count == 2)
       // 500 for the reservation and 1000 for each epoch that was kept.
       #expect(result.money.paid >= 500 && result.money.paid + result.money.refunded == result.money.escrow)
 
