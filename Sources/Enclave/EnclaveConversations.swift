@@ -10,7 +10,7 @@ extension EnclaveCore {
   mutating func converse(_ slot: UInt64, _ turn: inout Turn) {
     guard let session = sessions[slot] else { return }
     let isRunning = turn.now < session.clock.end
-    for (place, flow) in session.edges.enumerated() where isRunning && flow.opened == nil {
+    for (place, flow) in session.edges.enumerated() where isRunning && !flow.isConfirmed {
       ask(.flow(place), of: flow.edge, slot, &turn) { .openFlow($0) }
     }
     if let peer = session.opening.peerEnclave, session.hasPeerEnclave, session.tagKey == nil, isRunning {
@@ -106,24 +106,17 @@ extension EnclaveCore {
       return retryLater(slot, .flow(place), &turn)
     }
     // A one-customer flow ends at its anchor's endpoint, whichever edge serves: the first edge's key is the other end's.
-    if !session.hasPeerEnclave, place == 0, !agree(&session, on: opened.agreementKey) {
+    if !session.hasPeerEnclave, place == 0, !session.agree(on: opened.agreementKey, configuration) {
       turn.count("enclave.flow.refused")
       return retryLater(slot, .flow(place), &turn)
     }
     session[.flow(place)].succeeded()
+    turn.add(.persist(session.record(signed, at: place)))
     sessions[slot] = session
     flows[FlowKey(opened)] = slot
     reserveNumbers(slot, &turn)
     observeOpen(session, &turn)
     tick(slot, &turn)
-  }
-
-  private func agree(_ session: inout Session, on key: KeyAgreementPublicKey) -> Bool {
-    guard
-      let key = PacketTag.Key(agreement: configuration.agreementKey, peer: key, activation: session.activation)
-    else { return false }
-    session.agreed(on: key)
-    return true
   }
 
   private func observeOpen(_ session: Session, _ turn: inout Turn) {
@@ -157,14 +150,18 @@ extension EnclaveCore {
   private mutating func take(_ slot: UInt64, _ signed: SignedMessage<FlowOpening>, _ turn: inout Turn) -> Bool {
     guard var session = sessions[slot], let opening = try? signed.payload(),
       opening.activation == session.activation, let signer = signed.envelope.signer,
-      signer == session.opening.order.enclave(at: session.end.other), agree(&session, on: opening.agreementKey)
+      signer == session.opening.order.enclave(at: session.end.other),
+      session.agree(on: opening.agreementKey, configuration)
     else {
       turn.count("enclave.pairing.refused")
       return false
     }
-    let wasOpen = sessions[slot]?.tagKey != nil
+    let isNew = sessions[slot]?.otherKey != session.otherKey
     sessions[slot] = session
-    if !wasOpen { observeOpen(session, &turn) }
+    if isNew {
+      turn.add(.persist(session.record(pairing: signed)))
+      observeOpen(session, &turn)
+    }
     return true
   }
 

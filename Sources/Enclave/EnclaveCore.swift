@@ -55,6 +55,10 @@ public struct EnclaveCore: RoleCore {
     static let journals: UInt16 = 0x0402
     /// By slot: sequence numbers below this may have been used.
     static let sequences: UInt16 = 0x0403
+    /// By slot and place: an edge's signed agreement to carry the flow.
+    static let flows: UInt16 = 0x0404
+    /// By slot: the other end's signed half of the key.
+    static let pairings: UInt16 = 0x0405
 
     static func key(slot: UInt64, epoch: EpochNumber) -> UInt64 { slot << 32 | epoch }
   }
@@ -193,6 +197,8 @@ public struct EnclaveCore: RoleCore {
     let least = sessions.keys.min() ?? nextSlot
     turn.add(.persist(.prune(stream: Stream.sessions, below: least)))
     turn.add(.persist(.prune(stream: Stream.sequences, below: least)))
+    turn.add(.persist(.prune(stream: Stream.flows, below: least << 8)))
+    turn.add(.persist(.prune(stream: Stream.pairings, below: least)))
     turn.add(.persist(.prune(stream: Stream.journals, below: Stream.key(slot: least, epoch: 0))))
   }
 }

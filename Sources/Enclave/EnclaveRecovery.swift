@@ -8,6 +8,8 @@ struct KeptSession {
   var opening: EnclaveSession
   var changes: BookingChanges
   var journals: [EpochJournal] = []
+  var flows: [SignedMessage<FlowOpened>] = []
+  var pairing: SignedMessage<FlowOpening>?
   var numbersReserved: UInt64 = 0
 
   /// Reads what ``Session/record`` wrote.
@@ -30,6 +32,8 @@ extension EnclaveCore {
         switch record.stream {
         case Stream.sessions: kept[record.key] = try KeptSession(record.bytes)
         case Stream.journals: kept[record.key >> 32]?.journals.append(try EpochJournal(decoding: record.bytes))
+        case Stream.flows: kept[record.key >> 8]?.flows.append(try SignedMessage(decoding: record.bytes))
+        case Stream.pairings: kept[record.key]?.pairing = try SignedMessage(decoding: record.bytes)
         case Stream.sequences: kept[record.key]?.numbersReserved = try UInt64(decoding: record.bytes)
         default: break
         }
@@ -42,6 +46,7 @@ extension EnclaveCore {
       else { throw HaltReason("\(address): session \(slot) is not this enclave's. Wrong data directory?") }
       try session.recover(found, configuration)
       sessions[slot] = session
+      for edge in session.edges { if let opened = edge.opened { flows[FlowKey(opened)] = slot } }
       slots[session.activation] = slot
       nextSlot = max(nextSlot, slot + 1)
       if session.isOver { finished.append(slot) }

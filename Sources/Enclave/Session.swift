@@ -11,6 +11,8 @@ struct Session: Sendable {
     let edge: ActorAddress
     let key: PublicKey
     var opened: FlowOpened?
+    /// Agreed on in this life: an earlier one's address may be gone.
+    var isConfirmed = false
     var conversation = Conversation()
   }
 
@@ -23,8 +25,10 @@ struct Session: Sendable {
   var account: SessionAccount
   /// In the order in which they came to serve.
   var edges: [EdgeFlow]
-  /// What the tags of packets are made with: agreed on with the other end.
+  /// What the tags of packets are made with: agreed on with the other end, …
   private(set) var tagKey: PacketTag.Key?
+  /// … whose half of it this is.
+  private(set) var otherKey: KeyAgreementPublicKey?
   var pairing = Conversation()
   var recording = Conversation()
   /// Once the flow has its number.
@@ -165,6 +169,7 @@ struct Session: Sendable {
   mutating func opened(_ opened: FlowOpened, at index: Int) -> Bool {
     guard sender == nil || heading.flow == opened.flow else { return false }
     edges[index].opened = opened
+    edges[index].isConfirmed = true
     if sender == nil {
       heading.flow = opened.flow
       sender = booking.sender(flow: opened.flow, end.sending, recovered: recoveredNumbers)
@@ -172,7 +177,15 @@ struct Session: Sendable {
     return true
   }
 
-  mutating func agreed(on key: PacketTag.Key) { tagKey = key }
+  /// - Returns: false when nothing can be agreed on with the other end's half.
+  mutating func agree(on other: KeyAgreementPublicKey, _ configuration: EnclaveCore.Configuration) -> Bool {
+    guard other != otherKey else { return true }
+    guard let key = PacketTag.Key(agreement: configuration.agreementKey, peer: other, activation: activation) else {
+      return false
+    }
+    (tagKey, otherKey) = (key, other)
+    return true
+  }
 
   // MARK: Epochs
 
@@ -217,6 +230,16 @@ struct Session: Sendable {
     return .put(stream: EnclaveCore.Stream.sessions, key: slot, bytes: writer.bytes)
   }
 
+  /// An edge's signed answer.
+  func record(_ opened: SignedMessage<FlowOpened>, at place: Int) -> Record {
+    .put(stream: EnclaveCore.Stream.flows, key: slot << 8 | UInt64(place), bytes: opened.encoded)
+  }
+
+  /// The other end's signed half of the key.
+  func record(pairing: SignedMessage<FlowOpening>) -> Record {
+    .put(stream: EnclaveCore.Stream.pairings, key: slot, bytes: pairing.encoded)
+  }
+
   func record(_ journal: EpochJournal) -> Record {
     .put(
       stream: EnclaveCore.Stream.journals, key: EnclaveCore.Stream.key(slot: slot, epoch: journal.epoch),
@@ -249,5 +272,23 @@ struct Session: Sendable {
     transmit = booking.meter(transmit.point, from: account.nextToClose)
     receive = booking.meter(receive.point, from: account.nextToClose)
     recoveredNumbers = kept.numbersReserved
+    recoverFlows(kept, configuration)
+  }
+
+  /// What was agreed on with edges and the other end holds at once, so that no packet is lost for asking again; the edges
+  /// are asked all the same, because this life's address may be another.
+  private mutating func recoverFlows(_ kept: KeptSession, _ configuration: EnclaveCore.Configuration) {
+    for signed in kept.flows {
+      guard let flow = try? signed.payload(), let signer = signed.envelope.signer,
+        let index = edges.firstIndex(where: { $0.key == signer }), opened(flow, at: index)
+      else { continue }
+      edges[index].isConfirmed = false
+    }
+    if let other = otherAgreementKey(kept.pairing.flatMap { try? $0.payload() }) { _ = agree(on: other, configuration) }
+  }
+
+  /// Whom tags are agreed on with: the other end's enclave, or the endpoint, which lives at the first edge for good.
+  private func otherAgreementKey(_ pairing: FlowOpening?) -> KeyAgreementPublicKey? {
+    hasPeerEnclave ? pairing?.agreementKey : edges[0].opened?.agreementKey
   }
 }

@@ -70,16 +70,43 @@ struct AnchorAccount: Sendable {
   /// The enclave asked before this side's receipts were complete: the latest only.
   var waiting: (token: ReplyToken, commitment: CommitmentExchange)?
   private(set) var notices: [Notice] = []
+  /// A record that the gates wait for: it is acknowledged once all that hold one know of it, or their patience is over.
+  /// So an enclave that has its acknowledgement in time may rely on all of them.
+  private(set) var unacknowledged: Unacknowledged?
+
+  struct Unacknowledged: Sendable {
+    let epoch: EpochNumber
+    let until: Instant
+    /// The enclave's submission, where it still waits; the latest only.
+    var token: ReplyToken?
+  }
 
   init(_ exchange: OperatorExchange) { self.exchange = exchange }
 
   var nextDue: Instant? {
-    [collections.nextDue, notices.lazy.filter { !$0.isUnderWay }.map(\.askAt).min()].compactMap { $0 }.min()
+    [collections.nextDue, notices.lazy.filter { !$0.isUnderWay }.map(\.askAt).min(), unacknowledged?.until]
+      .compactMap { $0 }.min()
   }
 
   /// A record is there; what is still to be said of earlier ones does not matter any more.
-  mutating func tell(_ edges: [ActorAddress], of epoch: EpochNumber, at now: Instant) {
+  mutating func tell(_ edges: [ActorAddress], of epoch: EpochNumber, patience: Span, at now: Instant) {
     notices = edges.map { Notice(edge: $0, epoch: epoch, askAt: now) }
+    unacknowledged = Unacknowledged(epoch: epoch, until: now + (edges.isEmpty ? .zero : patience))
+  }
+
+  /// The enclave waits for its record to be acknowledged.
+  /// - Returns: false when it is acknowledged already.
+  mutating func wait(_ token: ReplyToken, for epoch: EpochNumber) -> Bool {
+    guard unacknowledged?.epoch == epoch else { return false }
+    unacknowledged?.token = token
+    return true
+  }
+
+  /// The record that is to be acknowledged now.
+  mutating func takeAcknowledged(at now: Instant) -> Unacknowledged? {
+    guard let waiting = unacknowledged, notices.isEmpty || waiting.until <= now else { return nil }
+    unacknowledged = nil
+    return waiting
   }
 
   /// Whom to tell now.

@@ -26,6 +26,10 @@ extension EdgeCore {
     if var anchor = service.anchor {
       collect(service, &anchor, &turn)
       tell(service, &anchor, &turn)
+      if let waiting = anchor.takeAcknowledged(at: turn.now) {
+        service.booking.recorded(waiting.epoch, at: turn.now)
+        if let token = waiting.token { turn.add(.reply(token, .acknowledged)) }
+      }
       service.anchor = anchor
     }
     if let next = [service.nextClose, service.anchor?.nextDue].compactMap({ $0 }).min() {
@@ -65,16 +69,11 @@ extension EdgeCore {
     }
   }
 
-  /// A record is there: the gate opens, here and wherever else the flow is served now or soon.
-  mutating func recorded(
-    _ epoch: EpochNumber, _ service: inout EdgeService, _ anchor: inout AnchorAccount, _ turn: inout Turn
-  ) {
-    service.booking.recorded(epoch, at: turn.now)
-    var edges: [ActorAddress] = []
-    for later in epoch + 1...epoch + 3 {
-      for edge in service.otherEdges(in: later) where !edges.contains(edge.address) { edges.append(edge.address) }
-    }
-    anchor.tell(edges, of: epoch, at: turn.now)
+  /// A record is there: the gates open, here and wherever else the flow is served now or soon.
+  func recorded(_ epoch: EpochNumber, _ service: EdgeService, _ anchor: inout AnchorAccount, _ turn: inout Turn) {
+    let metering = service.booking.parties.metering
+    anchor.tell(
+      service.otherEdges(in: epoch + 1...epoch + 3), of: epoch, patience: metering.collectionPatience, at: turn.now)
   }
 
   mutating func response(_ id: RequestID, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn) {
@@ -92,8 +91,9 @@ extension EdgeCore {
     case .notice(let slot, let edge, let epoch):
       switch result {
       case .success: services[slot]?.anchor?.told(edge, of: epoch)
-      case .failure:
-        let pause = services[slot]?.noticePatience ?? .zero
+      case .failure(let error):
+        // Whoever did not answer was waited for already.
+        let pause = error.code == .deadlineExceeded ? .zero : services[slot]?.noticePatience ?? .zero
         services[slot]?.anchor?.notTold(edge, of: epoch, askAt: turn.now + pause)
       }
       tick(slot, &turn)
@@ -146,9 +146,17 @@ extension EdgeCore {
 }
 
 extension EdgeService {
-  /// How long another edge may take to acknowledge a record, and the pause before it is told again: there is little more
-  /// than an epoch until its gate needs it.
-  var noticePatience: Span { max(.milliseconds(10), booking.parties.metering.collectionPatience) }
+  /// How long another edge may take to acknowledge a record before it is told again: some times within the patience.
+  var noticePatience: Span { max(.milliseconds(10), booking.parties.metering.collectionPatience / 5) }
+
+  /// Every other edge that serves in one of these epochs, each once.
+  func otherEdges(in epochs: ClosedRange<EpochNumber>) -> [ActorAddress] {
+    var edges: [ActorAddress] = []
+    for epoch in epochs {
+      for edge in otherEdges(in: epoch) where !edges.contains(edge.address) { edges.append(edge.address) }
+    }
+    return edges
+  }
 
   /// What this edge signed for an epoch for the anchor to collect.
   func receipts(of epoch: EpochNumber) -> ReceiptSet? {
@@ -167,9 +175,13 @@ extension EdgeService {
     return (journal, receipts.reduce(0) { $0 + $1.counts.droppedByPolicy })
   }
 
-  /// After a restart: asks anew for what was being collected.
-  mutating func resumeCollecting(at now: Instant) {
+  /// After a restart: asks anew for what was being collected, and tells of the last record.
+  mutating func resumeAnchoring(at now: Instant) {
     for epoch in anchor?.exchange.collecting ?? [] { collect(epoch, at: now) }
+    guard let last = anchor?.exchange.lastRecord?.epoch else { return }
+    let edges = otherEdges(in: last + 1...last + 3)
+    let patience = booking.parties.metering.collectionPatience
+    anchor?.tell(edges, of: last, patience: patience, at: now)
   }
 
   private mutating func collect(_ epoch: EpochNumber, at now: Instant) {

@@ -57,10 +57,13 @@ extension EdgeCore {
       case .submitRecord(let submission):
         if let done = try anchor.exchange.take(submission) {
           turn.add(.persist(service.record(done.persist)))
-          recorded(done.record.epoch, &service, &anchor, &turn)
+          recorded(done.record.epoch, service, &anchor, &turn)
           turn.add(.observe(.epochRecorded(activation, done.record)))
         }
-        turn.add(.reply(token, .acknowledged))
+        guard let last = anchor.exchange.lastRecord?.epoch, anchor.wait(token, for: last) else {
+          turn.add(.reply(token, .acknowledged))
+          break
+        }
       default: throw .unexpected
       }
     } catch {
@@ -73,10 +76,10 @@ extension EdgeCore {
         turn.refuse(token, .failedPrecondition, "\(error)")
       }
     }
-    let isToTell = anchor.nextDue.map { $0 <= turn.now } ?? false
+    let isDue = anchor.nextDue.map { $0 <= turn.now } ?? false
     service.anchor = anchor
     services[slot] = service
-    if isToTell { tick(slot, &turn) }
+    if isDue { tick(slot, &turn) }
   }
 }
 

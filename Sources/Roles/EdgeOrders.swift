@@ -99,7 +99,7 @@ extension EdgeCore {
     do throws(ExchangeRefusal) {
       if let journal = try anchor.exchange.settle(settling) {
         turn.add(.persist(service.record(journal)))
-        recorded(journal.epoch, &service, &anchor, &turn)
+        recorded(journal.epoch, service, &anchor, &turn)
       }
     } catch {
       turn.count("edge.exchange.refused")

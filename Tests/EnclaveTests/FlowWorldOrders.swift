@@ -21,8 +21,8 @@ extension FlowWorld {
   }
 
   /// As the controller does it: opens the service at every edge, and tells each where the other is.
-  func openService() throws {
-    try accepted(.edge, .openService(service(.near, at: .edge)))
+  func openService(rate: UInt64 = 1_000_000) throws {
+    try accepted(.edge, .openService(service(.near, at: .edge, rate: rate)))
     guard isForTwo else { return }
     try accepted(.farEdge, .openService(service(.far, at: .farEdge)))
     try route(.edge, to: .farEdge)
@@ -52,11 +52,14 @@ extension FlowWorld {
   }
 
   /// An end moves, make before break: the new edge is ready before anybody uses it.
-  func handOver(_ end: FlowEnd, to edge: Actor, from: EpochNumber, cell: String = "new cell") throws {
+  /// - Parameter other: serves the other end then; where it does at first if nil.
+  func handOver(
+    _ end: FlowEnd, to edge: Actor, from: EpochNumber, cell: String = "new cell", other: Actor? = nil
+  ) throws {
     try accepted(edge, .openService(service(end, at: edge, from: from)))
     let others = edges.filter { $0 != edge }
     for other in others { try route(other, to: edge, from: from) }
-    try route(edge, to: isForTwo && end == .near ? .farEdge : .edge, from: from)
+    try route(edge, to: other ?? (isForTwo && end == .near ? .farEdge : .edge), from: from)
     let handover = SliceHandover(
       activation: activation, end: end, from: from, cell: cell, edge: try edge.key.publicKey, plan: .zero)
     try update(.handover(handover, edge: edge.address, port: edge.port), at: enclaves + edges + [edge])
