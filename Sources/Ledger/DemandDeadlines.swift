@@ -17,7 +17,9 @@ extension BlockExecution {
     reservation.proceedings.answer(with: record)
     var activation = activation
     if case .closing(_, var closing) = activation.phase {
-      closing.record = JointRecord.later(closing.record, record)
+      if closing.record.map({ record.epoch > $0.epoch }) ?? true {
+        closing.record = try convicting(reservation.proceedings.disputes, in: record, of: activation)
+      }
       activation.phase = .closing(reservation, closing)
     }
     try store(activation, with: reservation)

@@ -12,17 +12,28 @@ extension BlockExecution {
       throw .code(.failedPrecondition)
     }
     try require(closing.closesAt > passedBefore, orElse: .deadlinePassed)
-    let (epoch, corrected) =
-      switch dispute.grounds {
+    let entry: DisputedEpoch
+    let corrected: JointRecord
+    switch dispute.grounds {
+    case .recompute(let base, let customer, let networkOperator):
+      let earlier = reservation.proceedings.disputes
       // What the ledger computed itself, or made of a lost demand, is not computed again.
-      case .recompute where record == reservation.proceedings.posted?.record: throw .code(.failedPrecondition)
-      case .recompute(let base, let customer, let networkOperator):
-        try recompute(record, from: base, customer, networkOperator, of: activation)
-      case .contradiction(let first, let second):
-        try convict(Contradiction(first, second, parties: try parties(of: activation)), record, activation)
+      if let posted = reservation.proceedings.posted?.record {
+        try require(try convicting(earlier, in: posted, of: activation) != record, orElse: .failedPrecondition)
       }
-    let entry = DisputedEpoch(by: side, epoch: epoch)
-    try require(!reservation.proceedings.disputes.contains(entry), orElse: .failedPrecondition)
+      entry = DisputedEpoch(by: side, epoch: record.epoch, against: nil)
+      let computed = try recompute(record, from: base, customer, networkOperator, of: activation)
+      corrected = try convicting(earlier, in: computed, of: activation)
+    case .contradiction(let first, let second):
+      guard let contradiction = Contradiction(first, second, parties: try parties(of: activation)) else {
+        throw .code(.receiptMismatch)
+      }
+      try require(contradiction.epoch <= record.epoch, orElse: .outOfRange)
+      entry = DisputedEpoch(by: side, epoch: contradiction.epoch, against: contradiction.side)
+      corrected = try convicting([entry], in: record, of: activation)
+    }
+    let isFirst = !reservation.proceedings.disputes.contains { $0.by == side && $0.epoch == entry.epoch }
+    try require(isFirst, orElse: .failedPrecondition)
     try require(reservation.proceedings.disputes.count < Proceedings.maximumDisputes, orElse: .outOfRange)
     // A dispute that changes nothing is none.
     try require(corrected != record, orElse: .failedPrecondition)
@@ -38,7 +49,7 @@ extension BlockExecution {
   private func recompute(
     _ record: JointRecord, from given: AccountBase?, _ customer: ReceiptSet, _ networkOperator: ReceiptSet,
     of activation: ActivationRecord
-  ) throws(Refusal) -> (EpochNumber, JointRecord) {
+  ) throws(Refusal) -> JointRecord {
     try require(
       record.customerReceipts == customer.digest && record.operatorReceipts == networkOperator.digest,
       orElse: .receiptMismatch)
@@ -48,33 +59,35 @@ extension BlockExecution {
     do throws(AccountError) {
       let next = try account.appending(epoch: record.epoch, customer: customer, networkOperator: networkOperator)
       guard let computed = next.last else { throw .wrongEpoch(expected: record.epoch) }
-      return (record.epoch, computed)
+      return computed
     } catch {
       throw .code(.receiptMismatch)
     }
   }
 
-  /// One epoch of the record counts against who said two things about it.
-  private func convict(
-    _ contradiction: Contradiction?, _ record: JointRecord, _ activation: ActivationRecord
-  ) throws(Refusal) -> (EpochNumber, JointRecord) {
-    guard let contradiction else { throw .code(.receiptMismatch) }
-    try require(contradiction.epoch <= record.epoch, orElse: .outOfRange)
-    let parties = try parties(of: activation)
-    let index = parties.segmentIndex(of: contradiction.epoch)
-    guard record.segments.indices.contains(index) else { throw .code(.receiptMismatch) }
-    let segment = parties.segment(of: contradiction.epoch)
+  /// The record in which every epoch about which a side said two things counts against it. A record that replaces
+  /// another is corrected anew: otherwise a side could be convicted in one and then bring the next.
+  func convicting(
+    _ disputes: [DisputedEpoch], in record: JointRecord, of activation: ActivationRecord
+  ) throws(Refusal) -> JointRecord {
     var corrected = record
-    corrected.segments[index].count(oneEpochAgainst: contradiction.side, rules: segment.terms.rules)
-    do throws(PayoutError) {
-      let account = corrected.segments[index]
-      corrected.segments[index].amountDue = try segment.terms.amountDue(account.epochCounters)
-      corrected.segments[index].penaltiesDue = try segment.terms.penaltiesDue(
-        account.ruleCounters, bookedEpochs: segment.bookedEpochs)
-    } catch {
-      throw .code(.receiptMismatch)
+    let parties = try parties(of: activation)
+    for dispute in disputes where dispute.epoch <= record.epoch {
+      guard let side = dispute.against else { continue }
+      let index = parties.segmentIndex(of: dispute.epoch)
+      guard record.segments.indices.contains(index) else { throw .code(.receiptMismatch) }
+      let segment = parties.segment(of: dispute.epoch)
+      corrected.segments[index].count(oneEpochAgainst: side, rules: segment.terms.rules)
+      do throws(PayoutError) {
+        let account = corrected.segments[index]
+        corrected.segments[index].amountDue = try segment.terms.amountDue(account.epochCounters)
+        corrected.segments[index].penaltiesDue = try segment.terms.penaltiesDue(
+          account.ruleCounters, bookedEpochs: segment.bookedEpochs)
+      } catch {
+        throw .code(.receiptMismatch)
+      }
     }
-    return (contradiction.epoch, corrected)
+    return corrected
   }
 }
 

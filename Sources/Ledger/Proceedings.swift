@@ -63,6 +63,9 @@ public struct PostedRecord: Hashable, Sendable {
 public struct DisputedEpoch: Hashable, Sendable {
   public let by: AccountingSide
   public let epoch: EpochNumber
+  /// Who said two things about it: it counts against that side in whichever record CLOSING pays by. Nil where the
+  /// record was computed again.
+  public let against: AccountingSide?
 }
 
 /// Something of each side, where it has it.
@@ -169,14 +172,15 @@ extension PostedRecord: WireCodable {
 
 extension DisputedEpoch: WireCodable {
   public func encode(to writer: inout CBORWriter) {
-    writer.array(2)
+    writer.array(3)
     writer.write(by)
     writer.write(epoch)
+    writer.write(optional: against)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(2) { (reader) throws(WireError) in
-      DisputedEpoch(by: try reader.value(), epoch: try reader.uint())
+    self = try reader.record(3) { (reader) throws(WireError) in
+      DisputedEpoch(by: try reader.value(), epoch: try reader.uint(), against: try reader.optional())
     }
   }
 }

@@ -42,7 +42,7 @@ extension BlockExecution {
       guard let record, closing.record.map({ record.epoch > $0.epoch }) ?? true else {
         throw .code(.failedPrecondition)
       }
-      closing.record = record
+      closing.record = try convicting(reservation.proceedings.disputes, in: record, of: activation)
       activation.phase = .closing(reservation, closing)
     case .requested, .nullified, .settled:
       throw .code(.failedPrecondition)

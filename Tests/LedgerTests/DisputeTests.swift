@@ -46,6 +46,22 @@ import Testing
     return try #require(story.world.ended(story.id))
   }
 
+  /// Otherwise a side could be convicted in one record and bring the next.
+  @Test func aConvictionReachesTheRecordThatReplaces() throws {
+    var (story, _) = try closing()
+    let again = try story.commitment(.networkOperator, 1, to: Digest(hashing: [1]))
+    let action = contradiction(story, try story.commitment(.networkOperator, 1), again)
+    #expect(try story.send(action, by: .customer) == .accepted)
+    let next = story.world.signed(try story.record(3))
+    #expect(try story.send(.settleByRecord(story.id, next), by: .networkOperator) == .accepted)
+    #expect(try story.send(action, by: .customer) == .failedPrecondition)
+    let end = try end(&story)
+    #expect(end.settlement == .disputed)
+    // Of four epochs one was VIOLATED by itself, and one is now.
+    #expect(end.money.paid == DemandStory.fee + 2 * DemandStory.price)
+    #expect(end.money.penalty == 2 * DemandStory.penalty)
+  }
+
   // MARK: Verdicts
 
   @Test func aRecordWhoseVerdictsDifferIsReplaced() throws {

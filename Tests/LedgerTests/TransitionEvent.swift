@@ -29,8 +29,10 @@ enum TransitionEvent: String, CaseIterable {
   case demandRecordByStranger = "DemandRecord by a stranger"
   case postRecord = "PostRecord of epoch 0 by the operator"
   case postRecordByCustomer = "PostRecord of epoch 0 by the customer"
+  case postRecordOther = "PostRecord of epoch 0 by the operator, of what is no receipt"
   case dispute = "Dispute by the customer, two commitments of the edge for epoch 0"
   case disputeByStranger = "Dispute by a stranger"
+  case computeAgain = "Dispute by the operator, epoch 0 computed again"
   case agreeOnNothing = "Settle, both, no record"
   case agree = "Settle, both, 2 MET 1 VIOLATED"
   case settleBare = "Settle, one side, no record"
@@ -73,8 +75,8 @@ enum TransitionEvent: String, CaseIterable {
     case .handOverLate: return (world.handover(id, from: 3), operatorKey)
     case .handOverByCustomer: return (world.handover(id, from: 6), customerKey)
     case .demandService, .demandServiceByOperator, .startService, .startServiceByCustomer, .demandRecord,
-      .demandRecordByOperator, .demandRecordByStranger, .postRecord, .postRecordByCustomer, .dispute,
-      .disputeByStranger:
+      .demandRecordByOperator, .demandRecordByStranger, .postRecord, .postRecordByCustomer, .postRecordOther,
+      .dispute, .disputeByStranger, .computeAgain:
       return try demand(on: id, world)
     case .agreeOnNothing: return (world.agreement(id, nil), stranger)
     case .agree: return (world.agreement(id, try world.record(id, met: 2, violated: 1)), customerKey)
@@ -92,32 +94,26 @@ enum TransitionEvent: String, CaseIterable {
   /// Demands, their answers, and disputes.
   private func demand(on id: ActivationID, _ world: World) throws -> (Action, author: String)? {
     let (operatorKey, customerKey, stranger) = (Self.operatorKey, Self.customerKey, Self.stranger)
-    func demand(_ side: AccountingSide) -> Action {
-      .demandRecord(RecordDemand(base: nil, commitment: world.commitment(id, side), other: nil))
-    }
-    func post(_ side: AccountingSide) -> Action {
-      .postRecord(
-        RecordPost(activation: id, epoch: 0, commitment: world.commitment(id, side), receipts: ReceiptSet([])))
-    }
     let proof = ServiceProof(
       activation: id, receipts: ReceiptSet([]), record: world.signed(try world.record(id, met: 1)))
-    let contradiction = Dispute(
-      activation: id,
-      grounds: .contradiction(
-        world.commitment(id, .networkOperator),
-        world.commitment(id, .networkOperator, receipts: Digest(hashing: [1]))))
     switch self {
     case .demandService: return (.demandService(id), customerKey)
     case .demandServiceByOperator: return (.demandService(id), operatorKey)
     case .startService: return (.startService(proof), operatorKey)
     case .startServiceByCustomer: return (.startService(proof), customerKey)
-    case .demandRecord: return (demand(.customer), customerKey)
-    case .demandRecordByOperator: return (demand(.networkOperator), operatorKey)
-    case .demandRecordByStranger: return (demand(.customer), stranger)
-    case .postRecord: return (post(.networkOperator), operatorKey)
-    case .postRecordByCustomer: return (post(.customer), customerKey)
-    case .dispute: return (.dispute(contradiction), customerKey)
-    case .disputeByStranger: return (.dispute(contradiction), stranger)
+    case .demandRecord: return (world.demand(id, by: .customer), customerKey)
+    case .demandRecordByOperator: return (world.demand(id, by: .networkOperator), operatorKey)
+    case .demandRecordByStranger: return (world.demand(id, by: .customer), stranger)
+    case .postRecord: return (world.post(id, by: .networkOperator), operatorKey)
+    case .postRecordByCustomer: return (world.post(id, by: .customer), customerKey)
+    case .postRecordOther:
+      let other = ReceiptSet([world.commitment(id, .networkOperator)])
+      return (world.post(id, by: .networkOperator, receipts: other), operatorKey)
+    case .computeAgain:
+      let grounds = DisputeCase.recompute(base: nil, customer: ReceiptSet([]), networkOperator: ReceiptSet([]))
+      return (.dispute(Dispute(activation: id, grounds: grounds)), operatorKey)
+    case .dispute: return (world.contradiction(id), customerKey)
+    case .disputeByStranger: return (world.contradiction(id), stranger)
     default: return nil
     }
   }
@@ -132,5 +128,23 @@ extension World {
       activation: id, epoch: 0, side: side, receipts: receipts, previousRecord: .zero)
     let signer = side == .customer ? "hospital enclave" : "operator-0 edge"
     return Envelope(signing: commitment, with: Self.key(signer), network: genesis.networkID)
+  }
+
+  /// The edge committed to two sets of receipts for epoch 0.
+  func contradiction(_ id: ActivationID) -> Action {
+    let grounds = DisputeCase.contradiction(
+      commitment(id, .networkOperator), commitment(id, .networkOperator, receipts: Digest(hashing: [1])))
+    return .dispute(Dispute(activation: id, grounds: grounds))
+  }
+
+  /// "Open your receipts of epoch 0."
+  func demand(_ id: ActivationID, by side: AccountingSide) -> Action {
+    .demandRecord(RecordDemand(base: nil, commitment: commitment(id, side), other: nil))
+  }
+
+  /// Opens a commitment to no receipts at all: the side counted nothing.
+  func post(_ id: ActivationID, by side: AccountingSide, receipts: ReceiptSet = ReceiptSet([])) -> Action {
+    let commitment = commitment(id, side, receipts: receipts.digest)
+    return .postRecord(RecordPost(activation: id, epoch: 0, commitment: commitment, receipts: receipts))
   }
 }
