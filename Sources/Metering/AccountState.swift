@@ -5,6 +5,15 @@ import Wire
 /// What the pure function carries from epoch to epoch besides the record: the evidence of rule windows that have not
 /// ended, and the receipts that the next ones must follow. Its digest stands in every record, so that anybody who is
 /// given a record and this can go on from there (DemandRecord, Dispute) and nobody can make the past up.
+///
+///     account-state   = [[* evidence-so-far / null], [* [direction, point, digest / null]]]
+///     evidence-so-far = [served-epochs: uint, all: reading, core: reading, delay / null, clock-error: span, causes,
+///                        cell-disputed: bool]
+///     reading = [population: uint, lost: uint, delivered: uint, due: uint, longest-gap: uint]
+///     causes  = [customer: bool, operator: bool, nobody-in-particular: bool]
+///
+/// One evidence per rule of the epoch's contract, null where no window is open; `all` and `core` are the two readings of
+/// ``RuleEvidence``. A link of the chain is null where the point's last receipt was missing.
 public struct AccountState: Hashable, Sendable, WireCodable {
   /// Of the rules of the last recorded epoch's segment.
   var windows: RuleWindows
