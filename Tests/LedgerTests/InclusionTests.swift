@@ -102,6 +102,35 @@ import Testing
     #expect(world.state.select(from: candidates).count == 3)
   }
 
+  /// Whoever must answer by a deadline finds room, however full the block is; whoever asks waits for ordinary room.
+  @Test func answersAndDisputesHaveTheirRoom() throws {
+    var parameters = NetworkParameters.standard
+    parameters.blockTransactions = 16
+    parameters.senderQuota = 16
+    var world = try World(parameters: parameters)
+    let id = try world.request(try world.deploy())
+    let flood = (0..<16).map { _ in world.sign(transfer(), by: "hospital treasury") }
+    #expect(world.state.select(from: flood).count == 12)
+    let proof = ServiceProof(activation: id, receipts: ReceiptSet([]), record: nil)
+    let urgent = [
+      world.sign(.startService(proof), by: "operator-0 controller"),
+      world.sign(world.post(id, by: .networkOperator), by: "operator-0 controller"),
+      world.sign(world.contradiction(id), by: "operator-0 controller"),
+      world.sign(.settleByRecord(id, nil), by: "operator-0 controller"),
+    ]
+    #expect(world.state.select(from: flood + urgent).suffix(4) == urgent[...])
+    let ordinary = [
+      world.sign(.demandService(id), by: "hospital treasury"),
+      world.sign(world.demand(id, by: .customer), by: "hospital treasury"),
+      world.sign(world.handover(id, from: 4), by: "operator-0 controller"),
+      world.sign(world.extend(world.segmentOrder(id, World.terms().id)), by: "platoon treasury"),
+    ]
+    #expect(world.state.select(from: flood + ordinary).count == 12)
+    // Nor for a stranger's.
+    let strange = [world.sign(world.post(id, by: .networkOperator), by: "platoon treasury")]
+    #expect(world.state.select(from: flood + strange).count == 12)
+  }
+
   @Test func blocksThatNoHonestLeaderProposes() throws {
     var world = try World()
     var context = world.next()

@@ -42,11 +42,24 @@ import Testing
   @Test func everyRecordReadsBackAsWritten() throws {
     var world = try World()
     let contract = try world.deploy()
+    let maintenance = Maintenance(
+      window: TimeWindow(from: world.state.time, to: world.state.time + .seconds(600)), cells: ["cell-1"])
+    #expect(try world.send(.announceMaintenance(maintenance), by: "operator-0 controller") == .accepted)
     _ = try world.request(contract)
+    let busy = try world.reserveFlow(contract, epochs: 50)
     let closing = try world.reserve(contract)
     try world.advance(to: world.state.time + .seconds(16))
     let record = world.signed(try world.record(closing, met: 3))
     #expect(try world.send(.settleByRecord(closing, record), by: "hospital treasury") == .accepted)
+    // A segment more, a handover, demands and what came of them.
+    for (action, author) in [
+      (world.extend(world.segmentOrder(busy, contract)), "hospital treasury"),
+      (world.handover(busy, from: 40), "operator-0 controller"),
+      (world.demand(busy, by: .customer), "hospital treasury"),
+      (world.post(busy, by: .networkOperator), "operator-0 controller"),
+    ] {
+      #expect(try world.send(action, by: author) == .accepted)
+    }
     _ = try world.reserve(contract)
     let gone = try world.request(contract)
     #expect(try world.send(.terminate(gone), by: "hospital treasury") == .accepted)
@@ -56,7 +69,7 @@ import Testing
       #expect((try? LedgerRecord(decoding: record.encoded)) == record)
       return true
     }
-    #expect(kinds.count == 13)
+    #expect(kinds.count == 14)
     for archived in world.archive {
       #expect(try ActivationRecord(decoding: archived.leaf) == archived.record)
     }

@@ -9,16 +9,18 @@ import Testing
   func escrowAndBondAreDividedWithoutRest(seed: UInt64) throws {
     var random = SeededGenerator(seed: seed)
     for _ in 0..<500 {
-      let terms = Self.terms(&random)
-      let booked = UInt64.random(in: 0...200, using: &random)
-      let segments = (0..<Int.random(in: 1...3, using: &random)).map { _ in Self.segment(terms, booked, &random) }
+      let segments = (0..<Int.random(in: 1...ActivationLimits.segments, using: &random)).map { _ in
+        let booked = UInt64.random(in: 0...200, using: &random)
+        return Self.segment(Self.terms(&random), booked, &random)
+      }
       for cause in EndCause.allCases {
         let payout = try Payout(settling: segments, cause: cause)
         #expect(payout.paid + payout.refunded == payout.escrow, "seed \(seed)")
         #expect(payout.penalty + payout.bondReturned == payout.bond, "seed \(seed)")
         #expect(payout.operatorAmount + payout.customerAmount == payout.escrow + payout.bond, "seed \(seed)")
         let due = try segments.reduce(Amount(0)) { try $0 + $1.terms.amountDue($1.epochs) }
-        let fee = cause == .operatorFailed ? 0 : terms.money.reservationFee * UInt64(segments.count)
+        let fees = segments.reduce(Amount(0)) { $0 + $1.terms.money.reservationFee }
+        let fee = cause == .operatorFailed ? 0 : fees
         #expect(payout.paid == due + fee, "seed \(seed)")
       }
     }
