@@ -108,11 +108,13 @@ public struct Simulation: Sendable {
   ) -> SimulationResult {
     let disks = deployment.genesis.members.compactMap { world.disk(ActorAddress(.validator, $0.name)) }
     let agreement = LedgerAgreement(genesis: deployment.genesis, disks: disks, at: world.now)
+    let settlements = SettlementCheck(deployment, faults: faults, ended: agreement.archived, at: world.now)
     return SimulationResult(
       seed: seed, ending: ending, traceHash: world.traceHash, duration: world.now - World.start,
-      events: world.eventCount, activations: activations(world, deployment, agreement, progress), heights: agreement.heights,
+      events: world.eventCount, activations: activations(world, deployment, agreement, progress),
+      heights: agreement.heights,
       membersAgree: agreement.membersAgree, money: (agreement.state?.totals).map { SimulationResult.Money($0) },
-      violations: progress.monitor.violations + agreement.violations, halts: world.halts,
+      violations: progress.monitor.violations + agreement.violations + settlements.violations, halts: world.halts,
       refusals: world.refusals.sorted { $0.key < $1.key }.map { (what: $0.key, count: $0.value) },
       restarts: world.addresses.reduce(0) { $0 + max(1, world.lives($1)) - 1 })
   }

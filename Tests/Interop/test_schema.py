@@ -20,7 +20,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 FIXTURES = ROOT / "Tests" / "Fixtures" / "topologies"
 SCHEMA = json.loads((ROOT / "topologies" / "schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
-GOOD = sorted((ROOT / "topologies").glob("*.yaml")) + [FIXTURES / "minimal.yaml", FIXTURES / "full.yaml"]
+STORIES = ROOT / "Tests" / "Fixtures" / "stories"
+GOOD = [
+    *sorted((ROOT / "topologies").glob("*.yaml")),
+    FIXTURES / "minimal.yaml",
+    FIXTURES / "full.yaml",
+    *sorted(STORIES.glob("*.yaml")),
+]
 BAD = sorted((FIXTURES / "bad").glob("*.yaml"))
 
 
