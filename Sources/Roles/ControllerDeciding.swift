@@ -18,16 +18,15 @@ extension ControllerCore {
   private mutating func decide(_ activation: ActivationID, _ job: Job, _ turn: inout Turn) {
     let margin = Self.confirmationMargin * (1 << Int64(min(job.attempts, Self.maximumAttempts)))
     let earliest = max(turn.now + job.terms.deadlines.startLead + margin, job.order.earliestStart)
-    let startAt = afterMaintenance(job, startAt: earliest, turn.now)
-    guard startAt <= job.order.latestStart, job.attempts < Self.maximumAttempts else {
-      return reject(activation, .policy, nil, &turn)
-    }
+    guard let (startAt, latest) = starts(job, from: earliest, turn.now),
+      job.attempts < Self.maximumAttempts
+    else { return reject(activation, .policy, nil, &turn) }
     guard let edges = edges(for: job.order) else { return reject(activation, .areaNotServed, nil, &turn) }
     let window = TimeWindow(from: startAt, to: startAt + job.terms.serviceSpan(epochs: job.order.epochs))
     let request = sliceRequest(
       cell: job.order.cell, destination: destination(of: job.order), under: [job.terms], window, turn.now)
     do throws(Infeasible) {
-      let plan = try planner.plan(request, startingBy: latestStart(job, from: startAt, turn.now), in: calendar)
+      let plan = try planner.plan(request, startingBy: latest, in: calendar)
       let startAt = plan.window.from
       let isHeld = stitch(activation, plan, latest: startAt - job.terms.deadlines.startLead, &turn) { plan in
         .start(
@@ -113,14 +112,31 @@ extension ControllerCore {
     return startAt
   }
 
-  /// How late the planner may let it begin. Not later than it asked for where maintenance or the hours of the contract
-  /// could then be in the way.
-  private func latestStart(_ job: Job, from startAt: Instant, _ now: Instant) -> Instant {
-    guard job.terms.context.serviceTimes.isEmpty else { return startAt }
-    let length = job.terms.serviceSpan(epochs: job.order.epochs)
-    let longest = TimeWindow(from: startAt, to: job.order.latestStart + length)
-    let isClear = !plannedMaintenance(now).contains { $0.announcement.window.overlaps(longest) }
-    return isClear ? job.order.latestStart : startAt
+  /// When it may begin: at the earliest what hours and maintenance allow, at the latest what order and hours do. Where
+  /// maintenance could be in the way of a later start, only the earliest counts.
+  /// - Returns: nil when the order leaves no start.
+  private func starts(_ job: Job, from instant: Instant, _ now: Instant) -> (first: Instant, last: Instant)? {
+    var first = instant
+    // Each round leads past one more interruption.
+    for _ in 0...configuration.maintenance.count {
+      guard let (opening, last) = withinHours(job, from: first) else { return nil }
+      first = afterMaintenance(job, startAt: opening, now)
+      guard first == opening else { continue }
+      let longest = TimeWindow(from: first, to: last + job.terms.serviceSpan(epochs: job.order.epochs))
+      let isClear = !plannedMaintenance(now).contains { $0.announcement.window.overlaps(longest) }
+      return (first, isClear ? last : first)
+    }
+    return nil
+  }
+
+  private func withinHours(_ job: Job, from instant: Instant) -> (first: Instant, last: Instant)? {
+    let duration = job.terms.metering.epoch * Int64(clamping: job.order.epochs)
+    let hours = job.terms.context.serviceTimes.sorted { ($0.from, $0.to) < ($1.from, $1.to) }
+    let window = hours.first { max($0.from, instant) + duration <= $0.to }
+    guard hours.isEmpty || window != nil else { return nil }
+    let first = max(instant, window?.from ?? instant)
+    let last = min(job.order.latestStart, window.map { $0.to - duration } ?? job.order.latestStart)
+    return first <= last ? (first, last) : nil
   }
 }
 

@@ -176,11 +176,13 @@ struct Chain {
       ])
   }
 
-  mutating func order(latestStart: Span = .seconds(60), peer: String = "robot") -> SignedTransaction {
+  mutating func order(
+    latestStart: Span = .seconds(60), peer: String = "robot", under terms: ContractTerms = terms
+  ) -> SignedTransaction {
     sign(
       .activate(
         ActivationOrder(
-          contract: Self.terms.id, epochs: Self.epochs, earliestStart: state.time,
+          contract: terms.id, epochs: Self.epochs, earliestStart: state.time,
           latestStart: state.time + latestStart, cell: "cell-1", peer: peer, enclaves: [Self.enclaveKey])),
       by: "hospital treasury")
   }

@@ -138,6 +138,23 @@ import Testing
     #expect(story.chain.state.activation(id)?.segments.count == 2)
   }
 
+  /// Ordered now for hours that open later.
+  @Test func aBookingWaitsForTheHoursOfTheContract() throws {
+    var terms = Chain.terms
+    terms.deploymentNumber = 3
+    let opens = Chain.start + .seconds(20)
+    terms.context.serviceTimes = [
+      TimeWindow(from: Chain.start, to: Chain.start + .seconds(4)), TimeWindow(from: opens, to: opens + .seconds(9)),
+    ]
+    var story = try ControllerStory(offers: [terms])
+    try story.block([story.chain.order(under: terms)])
+    guard case .confirmSlice(let confirmation)? = story.takeActions().first else {
+      Issue.record("not confirmed")
+      return
+    }
+    #expect(confirmation.startAt == opens)
+  }
+
   /// Booked for later, and for whenever there is room before the latest start.
   @Test func anAdvanceBookingStartsWhenThereIsRoom() throws {
     var story = try ControllerStory()
