@@ -2,7 +2,7 @@ import Messages
 import Metering
 import Signing
 
-/// Dispute (sla.md, "The activation"): inside CLOSING, once per epoch and side, against the record that it would pay by.
+/// Dispute (sla.md, "The activation"): inside CLOSING, once per epoch and side, against the record it would pay by.
 /// Epochs beyond that record are demanded, not disputed.
 extension BlockExecution {
   mutating func dispute(_ dispute: Dispute, by signer: Signer) throws(Refusal) {
@@ -136,9 +136,9 @@ private struct Contradiction {
 }
 
 extension SegmentAccount {
-  /// MET for the customer's contradiction, VIOLATED for the operator's. Into which counters the epoch went is not in the
-  /// record, and who signed two truths about it has no claim to the milder reading: what is taken away is whatever did
-  /// most for that side, one epoch of it, and one verdict of every rule that judges epochs alone.
+  /// MET for the customer's contradiction, VIOLATED for the operator's. Into which counters the epoch went is not in
+  /// the record, and who signed two truths about it has no claim to the milder reading: what is taken away is whatever
+  /// did most for that side, one epoch of it, and one verdict of every rule that judges epochs alone.
   fileprivate mutating func count(oneEpochAgainst side: AccountingSide, rules: [Rule]) {
     let order: [Verdict] =
       side == .customer ? [.violated, .contested, .inconclusive] : [.met, .inconclusive, .contested]

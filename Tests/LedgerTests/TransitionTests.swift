@@ -15,6 +15,10 @@ import Testing
         lines.append("\(situation.rawValue) · \(event.rawValue) → \(try outcome(of: event, on: id, world))")
       }
     }
+    // Every way to end is among the outcomes, by its name.
+    for name in StatusInfo.allCases.map(\.name) + SettlementKind.allCases.map(\.name) {
+      #expect(lines.contains { $0.contains(" \(name) ") }, "nothing ends \(name)")
+    }
     try Fixtures.check(
       "ledger-transitions",
       about: "sla.md, the activation: situation · event → code and what became of it. E = 107, B = 70: 10 epochs at"
