@@ -49,8 +49,8 @@ extension BlockExecution {
 
   // MARK: Records
 
-  /// "Open your receipts of this epoch": by either side, in ACTIVATED and CLOSING, once per side and epoch, for one that
-  /// is over and has no record on the ledger.
+  /// "Open your receipts of this epoch": by either side, in ACTIVATED and CLOSING, once per side and epoch, for one
+  /// that is over and has no record on the ledger.
   mutating func demandRecord(_ demand: RecordDemand, by signer: Signer) throws(Refusal) {
     let commitment: EpochCommitment
     do { commitment = try demand.commitment.decode() } catch { throw .code(.invalidArgument) }
