@@ -14,7 +14,7 @@ struct ExchangeBook: Sendable {
   /// The last epoch recorded, for retries, …
   private(set) var lastRecorded: EpochJournal?
   /// … what its record was made from, …
-  private var baseOfLast: AccountBase?
+  private var beforeLast: (signed: SignedRecord?, state: AccountState)?
   /// … and the last record that both sides signed: one that the ledger opened has no signatures.
   private(set) var lastSigned: SignedRecord?
   private var own: ReceiptBook
@@ -24,7 +24,7 @@ struct ExchangeBook: Sendable {
     self.key = key
     self.network = network
     account = JointAccount(parties: parties)
-    own = ReceiptBook(parties: parties, key: key, network: network)
+    own = ReceiptBook(parties: parties, key: key, network: network, remembering: 0)
   }
 
   var activation: ActivationID { account.parties.activation }
@@ -171,7 +171,7 @@ struct ExchangeBook: Sendable {
   }
 
   mutating func recorded(_ journal: EpochJournal, account: JointAccount) {
-    baseOfLast = base
+    beforeLast = lastRecorded.map { (signedRecord($0), account.state) }
     self.account = account
     lastRecorded = journal
     if let signed = signedRecord(journal) { lastSigned = signed }
@@ -191,6 +191,12 @@ struct ExchangeBook: Sendable {
   private var base: AccountBase? {
     guard let journal = lastRecorded, let signed = signedRecord(journal) else { return nil }
     return AccountBase(record: signed, state: account.state.encoded)
+  }
+
+  /// The same for the epoch that was recorded last.
+  private var baseOfLast: AccountBase? {
+    guard let beforeLast, let signed = beforeLast.signed else { return nil }
+    return AccountBase(record: signed, state: beforeLast.state.encoded)
   }
 
   /// What this side demands or answers a demand with: of the epoch exchanged now, or of the one recorded last.

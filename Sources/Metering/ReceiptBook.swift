@@ -11,19 +11,26 @@ public struct ReceiptBook: Sendable {
   public private(set) var nextToClose: EpochNumber
   private let key: SigningKey
   private let network: Digest
-  /// Digests of the last receipts by point, of the epoch before ``nextToClose``.
+  /// Of the epoch before ``nextToClose``.
   private var last: [SLAReceipt] = []
   private var remembered: [EpochJournal] = []
+  private let rememberedAtMost: Int
 
-  /// Epochs for which the anchor may still ask.
-  static let rememberedEpochs = 64
+  /// Epochs for which the anchor may still ask: it does at every close, and after a crash for those it missed.
+  public static let rememberedEpochs = 16
 
   /// - Parameter from: the first epoch that it serves.
   public init(parties: AccountParties, key: SigningKey, network: Digest, from: EpochNumber = 0) {
+    self.init(parties: parties, key: key, network: network, from: from, remembering: Self.rememberedEpochs)
+  }
+
+  /// - Parameter epochs: an anchor keeps its receipts in the exchange and needs none here.
+  init(parties: AccountParties, key: SigningKey, network: Digest, from: EpochNumber = 0, remembering epochs: Int) {
     self.parties = parties
     self.key = key
     self.network = network
     nextToClose = from
+    rememberedAtMost = epochs
   }
 
   /// - Parameter journals: of this key, in order of epochs.
@@ -79,7 +86,7 @@ public struct ReceiptBook: Sendable {
     last = receipts
     nextToClose = journal.epoch + 1
     remembered.append(journal)
-    if remembered.count > Self.rememberedEpochs { remembered.removeFirst() }
+    if remembered.count > rememberedAtMost { remembered.removeFirst() }
   }
 
   private static func receipts(
