@@ -171,7 +171,7 @@ struct ExchangeBook: Sendable {
   }
 
   mutating func recorded(_ journal: EpochJournal, account: JointAccount) {
-    beforeLast = lastRecorded.map { (signedRecord($0), account.state) }
+    beforeLast = lastRecorded.map { (signedRecord($0), self.account.state) }
     self.account = account
     lastRecorded = journal
     if let signed = signedRecord(journal) { lastSigned = signed }
