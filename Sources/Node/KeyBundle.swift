@@ -1,5 +1,6 @@
 import Assembly
 import Bus
+import Hosting
 import Messages
 import Signing
 import Topology
@@ -14,6 +15,8 @@ struct KeyBundle: Sendable {
   let topologyText: [UInt8]
   /// SHA-256 of the enclave's executable, 64 digits and a newline.
   let executable: [UInt8]
+  /// What `measurement: auto` stands for.
+  let measurement: Digest
   let keyring: FileKeyring
 
   /// - Parameters:
@@ -51,5 +54,9 @@ struct KeyBundle: Sendable {
     }
     self.genesis = genesis
     self.topology = topology
+    guard let digest = Digest(hexadecimal: String(decoding: executable.dropLast(), as: UTF8.self)) else {
+      throw .damaged(path: "\(path)/enclave.sha256", detail: "it is not 64 hexadecimal digits")
+    }
+    measurement = MeasuredConfiguration(network: genesis.networkID).measurement(executable: digest)
   }
 }

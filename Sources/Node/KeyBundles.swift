@@ -30,31 +30,37 @@ public struct KeyBundles: Sendable {
 
   /// Makes them all in a directory that is not there yet, or is empty: either all are there afterwards, or nothing is.
   /// - Parameters:
+  ///   - hosts: addresses of nodes that have others than the file says.
   ///   - enclaveExecutable: what the contracts' `measurement: auto` will stand for; nil for `ajit-enclave` beside the
   ///     running program.
-  ///   - choosingAllPorts: take free ports of this machine for everything, also where the topology names one: for
-  ///     nodes that one process starts here.
   public static func generate(
-    _ topology: Topology, text: [UInt8], in directory: String, enclaveExecutable: String? = nil,
-    choosingAllPorts: Bool = false
+    _ topology: Topology, text: [UInt8], in directory: String,
+    hosts: [String: Topology.HostAddress] = [:], enclaveExecutable: String? = nil
   ) throws(NodeError) -> KeyBundles {
     let executable = try EnclaveExecutable(enclaveExecutable ?? EnclaveExecutable.defaultPath())
     return try generate(
-      topology, text: text, in: directory, executable: executable.digest, choosingAllPorts: choosingAllPorts)
+      topology, text: text, in: directory, hosts: hosts, executable: executable.digest, choosingAllPorts: false)
   }
 
+  /// - Parameter choosingAllPorts: take free ports of this machine for everything, also where the topology names one:
+  ///   for nodes that one process starts here.
   static func generate(
-    _ topology: Topology, text: [UInt8], in directory: String, executable: Digest, choosingAllPorts: Bool
+    _ topology: Topology, text: [UInt8], in directory: String, hosts: [String: Topology.HostAddress] = [:],
+    executable: Digest, choosingAllPorts: Bool
   ) throws(NodeError) -> KeyBundles {
     let directory = Files.absolute(directory)
     guard Files.entries(directory).isEmpty, !Files.exists(directory) || Files.isDirectory(directory) else {
       throw .file(path: directory, detail: "it exists, and keys are never overwritten")
     }
+    let known = topology.placement.nodes.map(\.name)
+    if let unknown = hosts.keys.sorted().first(where: { !known.contains($0) }) {
+      throw .unknownNode(name: unknown, known: known)
+    }
     let unfinished = directory + ".making"
     // Of a making that was interrupted: nobody has seen it.
     Files.remove(unfinished)
     do throws(NodeError) {
-      let book = try make(topology, text, in: unfinished, executable, choosingAllPorts)
+      let book = try make(topology, text, in: unfinished, hosts, executable, choosingAllPorts)
       try Files.move(unfinished, to: directory)
       try Files.synchronizeDirectory(Files.parent(of: directory))
       return KeyBundles(directory: directory, book: book)
@@ -65,7 +71,8 @@ public struct KeyBundles: Sendable {
   }
 
   private static func make(
-    _ topology: Topology, _ text: [UInt8], in directory: String, _ executable: Digest, _ choosingAllPorts: Bool
+    _ topology: Topology, _ text: [UInt8], in directory: String, _ hosts: [String: Topology.HostAddress],
+    _ executable: Digest, _ choosingAllPorts: Bool
   ) throws(NodeError) -> AddressBook {
     try Files.makeDirectory(directory)
     let nodes = topology.placement.nodes
@@ -90,7 +97,7 @@ public struct KeyBundles: Sendable {
 
     let measurement = MeasuredConfiguration(network: genesis.networkID).measurement(executable: executable)
     let deployment = Deployment(topology: topology, genesis: genesis, keys: keys, measurement: measurement)
-    var writer = BookWriter(directory, deployment, choosingAllPorts: choosingAllPorts)
+    var writer = BookWriter(directory, deployment, hosts, choosingAllPorts: choosingAllPorts)
     let book = try writer.write(nodes)
     for name in nodes.map(\.name) + [client] {
       let bundle = "\(directory)/\(name)"
@@ -122,12 +129,16 @@ public struct KeyBundles: Sendable {
 private struct BookWriter {
   private let directory: String
   private let deployment: Deployment
+  private let hosts: [String: Topology.HostAddress]
   private let choosesAllPorts: Bool
   private var ports = PortChooser()
 
-  init(_ directory: String, _ deployment: Deployment, choosingAllPorts: Bool) {
+  init(
+    _ directory: String, _ deployment: Deployment, _ hosts: [String: Topology.HostAddress], choosingAllPorts: Bool
+  ) {
     self.directory = directory
     self.deployment = deployment
+    self.hosts = hosts
     choosesAllPorts = choosingAllPorts
   }
 
@@ -136,13 +147,13 @@ private struct BookWriter {
     var own: [[UInt16]] = []
     for node in nodes {
       let first = choosesAllPorts && !node.isExternal ? nil : node.port
-      own.append(try ports.choose(2, on: node.host.ipv4, first: first))
+      own.append(try ports.choose(2, on: host(of: node).ipv4, first: first))
     }
     var places: [AddressBook.Place] = []
     for (node, own) in zip(nodes, own) {
       let actors = node.actors.filter { $0.role != .enclave }
       let uses = actors.flatMap(Self.dataUses)
-      let data = try ports.choose(uses.count, on: node.host.ipv4, first: nil)
+      let data = try ports.choose(uses.count, on: host(of: node).ipv4, first: nil)
       places.append(
         try place(
           node.name, node, own, actors + contracts(beside: actors),
@@ -158,12 +169,14 @@ private struct BookWriter {
       network: deployment.genesis.networkID.hexadecimal, places: places)
   }
 
+  private func host(of node: Placement.Node) -> Topology.HostAddress { hosts[node.name] ?? node.host }
+
   private mutating func place(
     of process: Topology.EnclaveProcess, _ node: Placement.Node
   ) throws(NodeError) -> AddressBook.Place {
     let enclaves = process.enclaves.map { ActorAddress(.enclave, $0) }
     let uses = enclaves.flatMap { ["\($0)/application", "\($0)/network"] }
-    let ports = try ports.choose(2 + uses.count, on: node.host.ipv4, first: nil)
+    let ports = try ports.choose(2 + uses.count, on: host(of: node).ipv4, first: nil)
     return try place(
       AddressBook.Place.name(ofEnclaves: process.name), node, Array(ports[..<2]), enclaves,
       data: Dictionary(uniqueKeysWithValues: zip(uses, ports[2...])), key: "curve-\(process.name)")
@@ -174,7 +187,7 @@ private struct BookWriter {
     key: String
   ) throws(NodeError) -> AddressBook.Place {
     AddressBook.Place(
-      name: name, node: node.name, host: node.host.description, requests: ports[0], publications: ports[1],
+      name: name, node: node.name, host: host(of: node).description, requests: ports[0], publications: ports[1],
       curve: try makeKey(node.name, key), actors: actors.map(\.description), data: data)
   }
 

@@ -39,9 +39,10 @@ public actor SpreadConsortium: RunningConsortium {
     let executable = try EnclaveExecutable(configuration.enclaveExecutable ?? EnclaveExecutable.defaultPath())
     let directory = try NodeDirectory.open(configuration, executable: executable)
     do throws(NodeError) {
-      let bus = try await connect(directory, configuration.topology)
+      let client = try KeyBundle(directory.bundle(KeyBundles.client), of: KeyBundles.client, configuration.topology)
+      let bus = try await BusClient.connect(client)
       do throws(NodeError) {
-        let consortium = try SpreadConsortium(configuration, directory, bus)
+        let consortium = try SpreadConsortium(configuration, directory, client, bus)
         try await consortium.supervisor.startAll()
         directory.confirm()
         await consortium.run.start()
@@ -57,35 +58,15 @@ public actor SpreadConsortium: RunningConsortium {
     }
   }
 
-  /// A client of every actor.
-  private static func connect(_ directory: NodeDirectory, _ topology: Topology) async throws(NodeError) -> Bus {
-    let bundle = try KeyBundle(directory.bundle(KeyBundles.client), of: KeyBundles.client, topology)
-    let keys = try bundle.keyring.curveKey("curve")
-    do throws(BusError) {
-      let bus = try Bus(configuration: BusConfiguration(keys: keys))
-      do throws(BusError) {
-        for place in bundle.book.places where place.isServed {
-          for actor in place.addresses {
-            try await bus.route(actor, to: place.endpoint, serverKey: place.key)
-          }
-        }
-        return bus
-      } catch {
-        await bus.shutdown()
-        throw error
-      }
-    } catch {
-      throw .bus(error)
-    }
-  }
-
-  private init(_ configuration: ConsortiumConfiguration, _ directory: NodeDirectory, _ bus: Bus) throws(NodeError) {
+  private init(
+    _ configuration: ConsortiumConfiguration, _ directory: NodeDirectory, _ client: KeyBundle, _ bus: Bus
+  ) throws(NodeError) {
+    deployment = try client.deployment()
     let changes = Changes()
     let told = Told()
     let (observations, stream) = AsyncStream.makeStream(
       of: (ActorAddress, Observation).self, bufferingPolicy: .bufferingOldest(Consortium.maximumBufferedObservations))
-    let validators = directory.genesis.members.map { ActorAddress(.validator, $0.name) }
-    let auditor = try LedgerAuditor.following(directory.genesis, validators, over: bus) { changes.tell() }
+    let auditor = try LedgerAuditor.following(directory.genesis, deployment.validators(), over: bus) { changes.tell() }
     let tell = auditor.tell
     let (nodeEvents, events) = AsyncStream.makeStream(
       of: NodeEvent.self, bufferingPolicy: .bufferingOldest(Consortium.maximumBufferedObservations))
@@ -115,10 +96,6 @@ public actor SpreadConsortium: RunningConsortium {
           if await probe.untilAnswering(event) { events.yield(event.next(.answering)) }
         }
       }, nodes: nodes.map(\.name))
-    let measurement = MeasuredConfiguration(network: directory.genesis.networkID)
-      .measurement(executable: directory.executable)
-    deployment = Deployment(
-      topology: configuration.topology, genesis: directory.genesis, keys: directory.keys, measurement: measurement)
     self.directory = directory
     self.observations = observations
     self.nodeEvents = nodeEvents

@@ -214,6 +214,14 @@ public struct CustomerCore: RoleCore {
       let text = "\(purchase.availability(at: now)) (\(purchase.stage.name))"
       items.append(StatusItem("purchase.\(purchase.part.label)", text))
     }
+    // Which activation of the ledger each order became: nobody else knows the plan's names.
+    for progress in progress.prefix(StatusItem.maximumItems - items.count) {
+      if let refusal = progress.refusal {
+        items.append(StatusItem("refusal.\(progress.label)", String(refusal.prefix(200))))
+      } else if let activation = progress.activation {
+        items.append(StatusItem("activation.\(progress.label)", activation.hexadecimal))
+      }
+    }
     return items
   }
 

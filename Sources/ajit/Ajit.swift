@@ -16,7 +16,8 @@ struct Ajit: AsyncParsableCommand {
       \(CommandStatus.documentation)
       """,
     subcommands: [
-      ValidateCommand.self, UpCommand.self, SimulateCommand.self, StatusCommand.self, KeysCommand.self,
+      ValidateCommand.self, UpCommand.self, WatchCommand.self, SimulateCommand.self, StatusCommand.self,
+      KeysCommand.self,
       LedgerCommand.self,
     ])
 }

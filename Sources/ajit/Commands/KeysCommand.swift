@@ -1,5 +1,6 @@
 import ArgumentParser
 import Node
+import Topology
 
 struct KeysCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -32,19 +33,39 @@ struct KeysGenerate: AsyncParsableCommand {
   var out: String
 
   @Option(
+    name: .customLong("host"),
+    help: "NODE=ADDRESS: the node's IPv4 address, instead of the file's. Repeatable.")
+  var hosts: [HostArgument] = []
+
+  @Option(
     help: "The enclave that contracts will admit; ajit-enclave beside this program if left out.", completion: .file())
   var enclave: String?
 
   func run() async throws {
     try await reporting {
       let (topology, text) = try Files.topology(file)
-      let bundles = try KeyBundles.generate(topology, text: text, in: out, enclaveExecutable: enclave)
+      let bundles = try KeyBundles.generate(
+        topology, text: text, in: out, hosts: Dictionary(hosts.map { ($0.node, $0.address) }) { _, last in last },
+        enclaveExecutable: enclave)
       let nodes = topology.placement.nodes
       Terminal.write(
         "network \(bundles.book.network.prefix(8)): \(Wording.counted(nodes.count, "key bundle")) in"
           + " \(bundles.directory): keep them secret\n")
       return .asExpected
     }
+  }
+}
+
+/// `NODE=10.0.0.7`
+struct HostArgument: ExpressibleByArgument {
+  let node: String
+  let address: Topology.HostAddress
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "=", omittingEmptySubsequences: false)
+    guard parts.count == 2, let address = Topology.HostAddress(String(parts[1])) else { return nil }
+    node = String(parts[0])
+    self.address = address
   }
 }
 

@@ -108,7 +108,7 @@ struct UpCommand: AsyncParsableCommand {
         return try await run.go()
       }
       let run = UpRun(
-        topology: topology, configuration: configuration, terminal: Terminal(), isJSON: json, log: log,
+        topology: topology, subject: .started(configuration), terminal: Terminal(), isJSON: json, log: log,
         endOfLog: { sink.finish() })
       return try await run.go(stoppingWhen: untilSettled ? .settled : duration.map { .after($0.span) } ?? .told)
     }

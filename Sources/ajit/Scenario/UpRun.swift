@@ -4,14 +4,32 @@ import Messages
 import Node
 import Topology
 
-/// One run of `ajit up`: starts the consortium, shows it, waits for the end that was asked for, stops it and reports.
+/// One run of `ajit up` or `ajit watch`: starts the consortium, or finds it, shows it, waits for the end that was asked
+/// for, stops what it started, and reports.
 struct UpRun {
   let topology: Topology
-  let configuration: ConsortiumConfiguration
+  let subject: Subject
   let terminal: Terminal
   let isJSON: Bool
   let log: AsyncStream<ScreenLog.Line>
   let endOfLog: @Sendable () -> Void
+
+  enum Subject {
+    case started(ConsortiumConfiguration)
+    /// By others; with the client bundle in this directory.
+    case watched(keys: String, Logger)
+
+    var text: String {
+      switch self {
+      case .started(let configuration): "starting in \(configuration.dataDirectory)"
+      case .watched(let keys, _): "watching with \(keys)"
+      }
+    }
+
+    var dataDirectory: String? {
+      if case .started(let configuration) = self { configuration.dataDirectory } else { nil }
+    }
+  }
 
   enum StopCondition: Equatable {
     case settled
@@ -37,7 +55,7 @@ struct UpRun {
         await screen.tell(News(line.level >= .warning ? .warning : .log, line.text), at: WallClock.now())
       }
     }
-    await tell("starting \(topology.name) in \(configuration.dataDirectory)", screen)
+    await tell("\(topology.name): \(subject.text)", screen)
     let ending: Ending
     let report: ScenarioReport
     do {
@@ -58,9 +76,7 @@ struct UpRun {
     _ condition: StopCondition, _ screen: ScenarioScreen
   ) async throws -> (Ending, ScenarioReport) {
     let start = WallClock.now()
-    let consortium: any RunningConsortium =
-      configuration.extent == .spread
-      ? try await SpreadConsortium.start(configuration) : try await Consortium.start(configuration)
+    let consortium = try await begin()
     let listening = Task {
       for await (actor, observation) in consortium.observations {
         // The node's log has it already, with what its supervisors have to say.
@@ -91,6 +107,15 @@ struct UpRun {
   }
 
   // MARK: Starting and stopping
+
+  private func begin() async throws -> any RunningConsortium {
+    switch subject {
+    case .started(let configuration) where configuration.extent == .spread:
+      try await SpreadConsortium.start(configuration)
+    case .started(let configuration): try await Consortium.start(configuration)
+    case .watched(let keys, let logger): try await WatchedConsortium.start(topology, keys: keys, logger: logger)
+    }
+  }
 
   /// Tells the screen what an earlier run had ordered.
   private func resumed(_ consortium: any RunningConsortium, _ screen: ScenarioScreen) async throws -> Int {
@@ -146,9 +171,13 @@ struct UpRun {
 
   private func report(_ consortium: any RunningConsortium) async throws -> ScenarioReport {
     let summary = await consortium.summary()
-    let stored = try StoredConsortium.read(configuration.dataDirectory)
+    guard let directory = subject.dataDirectory else {
+      let genesis = (consortium as? WatchedConsortium)?.genesis
+      return ScenarioReport(topology, summary, start: genesis?.time ?? .zero, milestones: [:])
+    }
+    let stored = try StoredConsortium.read(directory)
     return ScenarioReport(
-      topology, summary, genesis: stored.genesis, milestones: try milestones(stored, through: summary.height))
+      topology, summary, start: stored.genesis.time, milestones: try milestones(stored, through: summary.height))
   }
 
   /// Times and counter-offers as the ledger has them, so that a resumed scenario reports the same as an undisturbed
@@ -172,13 +201,15 @@ struct UpRun {
     let goesOn = ending == .interrupted || condition == .told
     report.isPartial = goesOn && !report.isSettled
     if isJSON {
-      try JSONLine.print(ResultLine(report, data: configuration.dataDirectory))
+      try JSONLine.print(ResultLine(report, data: subject.dataDirectory))
     } else {
       Terminal.write(lines: ScenarioTables(report: report, terminal: terminal).lines())
     }
     guard report.isPartial else { return report.status }
-    Terminal.printError(
-      "stopped before the end: `ajit up` with the same file and data directory, without --fresh, goes on from here")
+    if subject.dataDirectory != nil {
+      Terminal.printError(
+        "stopped before the end: `ajit up` with the same file and data directory, without --fresh, goes on from here")
+    }
     // Who asked for no end has got what was asked for.
     return !report.complaints.isEmpty ? .notAsExpected : condition == .told ? .asExpected : .interrupted
   }
@@ -186,7 +217,7 @@ struct UpRun {
 
 extension ScenarioReport {
   init(
-    _ topology: Topology, _ summary: ConsortiumSummary, genesis: Genesis, milestones: [ActivationID: Milestones]
+    _ topology: Topology, _ summary: ConsortiumSummary, start: Instant, milestones: [ActivationID: Milestones]
   ) {
     let planned = topology.customers.flatMap { customer in customer.activations.map { (customer.name, $0) } }
     let activations = zip(planned, summary.activations).map { planned, activation in
@@ -202,6 +233,6 @@ extension ScenarioReport {
     }
     self.init(
       name: topology.name, activations: activations, height: summary.height, isConserved: summary.isConserved,
-      problems: summary.discrepancy.map { ["the ledger does not hold: \($0)"] } ?? [], origin: genesis.time)
+      problems: summary.discrepancy.map { ["the ledger does not hold: \($0)"] } ?? [], origin: start)
   }
 }
