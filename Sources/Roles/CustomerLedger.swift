@@ -8,7 +8,9 @@ extension CustomerCore {
     for block in blocks {
       lastBlock = block.hash
       evidenceInBlock = [:]
-      for notice in LedgerView.notices(of: block, where: concerns) { noticed(notice, block.header.time, &turn) }
+      for notice in LedgerView.notices(of: block, where: concerns, following: isFollowed) {
+        noticed(notice, block.header.time, &turn)
+      }
     }
     if !blocks.isEmpty { forgetUnusedConsents() }
     guard follower.hasCaughtUp else { return }
@@ -39,6 +41,9 @@ extension CustomerCore {
     case nil: return !indexes.isEmpty && glance.subject.map { indexes[ActivationID(value: $0)] != nil } ?? false
     }
   }
+
+  /// Any that a consent may turn out to be for is followed as well.
+  private func isFollowed(_ activation: ActivationID) -> Bool { indexes[activation] != nil || !consents.isEmpty }
 
   private mutating func noticed(_ notice: LedgerView.Notice, _ time: Instant, _ turn: inout Turn) {
     switch notice {

@@ -77,9 +77,13 @@ struct LedgerView: Sendable {
   }
 
   /// Notices of one block. The results stand beside the transactions; a follower trusts the quorum that executed them.
-  /// - Parameter isRelevant: whether a transaction is to be read. Of the others there is no notice; of events there
-  ///   always is.
-  static func notices(of block: Block, where isRelevant: (Glance) -> Bool = { _ in true }) -> [Notice] {
+  /// - Parameters:
+  ///   - isRelevant: whether a transaction is to be read. Of the others there is no notice.
+  ///   - isFollowed: whether changes of an activation are.
+  static func notices(
+    of block: Block, where isRelevant: (Glance) -> Bool = { _ in true },
+    following isFollowed: (ActivationID) -> Bool = { _ in true }
+  ) -> [Notice] {
     var notices: [Notice] = []
     for (envelope, result) in zip(block.body.transactions, block.body.outcomes.results) {
       guard let glance = Glance(envelope), isRelevant(glance) else { continue }
@@ -92,7 +96,7 @@ struct LedgerView: Sendable {
     }
     for event in block.body.outcomes.events {
       switch event {
-      case .activationChanged(let change): notices.append(.changed(change))
+      case .activationChanged(let change): if isFollowed(change.activation) { notices.append(.changed(change)) }
       case .enclaveRegistered(let key, let owner, let expires):
         notices.append(.enclaveRegistered(key, owner: owner, expires: expires))
       }

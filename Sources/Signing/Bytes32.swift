@@ -11,16 +11,14 @@ public struct Bytes32: Hashable, Comparable, Sendable {
   /// - Returns: nil unless there are exactly 32 bytes.
   public init?(_ bytes: some Collection<UInt8>) {
     guard bytes.count == 32 else { return nil }
-    var iterator = bytes.makeIterator()
-    func word(_ iterator: inout some IteratorProtocol<UInt8>) -> UInt64 {
+    // One copy, then plain indexing: element by element through the protocol it would cost microseconds.
+    let bytes = Array(bytes)
+    func word(_ start: Int) -> UInt64 {
       var value: UInt64 = 0
-      for _ in 0..<8 { value = value << 8 | UInt64(iterator.next() ?? 0) }
+      for index in start..<start + 8 { value = value << 8 | UInt64(bytes[index]) }
       return value
     }
-    let first = word(&iterator)
-    let second = word(&iterator)
-    let third = word(&iterator)
-    words = (first, second, third, word(&iterator))
+    words = (word(0), word(8), word(16), word(24))
   }
 
   public var bytes: [UInt8] {
