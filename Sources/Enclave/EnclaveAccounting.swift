@@ -14,22 +14,19 @@ extension EnclaveCore {
       guard let journal = session.closeNext(at: turn.now) else { break }
       turn.add(.persist(session.record(journal)))
     }
-    if let waiting = session.waitingForReceipts, let receipts = session.receipts(of: waiting.epoch) {
+    if let waiting = session.waitingForReceipts, let receipts = session.account.receipts(of: waiting.epoch) {
       session.waitingForReceipts = nil
       turn.add(.reply(waiting.token, .receipts(receipts)))
     }
-    if var anchor = session.anchor {
-      collect(session, &anchor, &turn)
-      session.anchor = anchor
-    }
+    collect(&session, &turn)
     sessions[slot] = session
     let probe = probe(slot, &turn)
-    if let due = [session.nextClose, probe, session.anchor?.collections.nextDue].compactMap({ $0 }).min() {
+    if let due = [session.nextClose, probe, session.account.collectingDue].compactMap({ $0 }).min() {
       turn.add(.setTimer(TimerID(Purpose.tick, slot), at: max(due, turn.now)))
     }
     converse(slot, &turn)
     // The far end has nothing more to ask when its last receipts are signed.
-    if session.anchor == nil, session.isOver, !finished.contains(slot) {
+    if !session.account.isAnchor, session.isOver, !finished.contains(slot) {
       finished.append(slot)
       forgetOldest(&turn)
     }
@@ -48,14 +45,13 @@ extension EnclaveCore {
     return sessions[slot]?.probes.next(clock, metering: metering)
   }
 
-  private mutating func collect(_ session: Session, _ anchor: inout CustomerAccount, _ turn: inout Turn) {
-    for epoch in anchor.collections.takeOver(at: turn.now) {
+  private mutating func collect(_ session: inout Session, _ turn: inout Turn) {
+    for journal in session.account.stopCollecting(at: turn.now) {
       turn.count("enclave.receipts.missing")
-      if let journal = anchor.exchange.stopCollecting(epoch) { turn.add(.persist(session.record(journal))) }
+      turn.add(.persist(session.record(journal)))
     }
     guard let peer = session.opening.peerEnclave else { return }
-    let exchange = anchor.exchange
-    for ask in anchor.collections.take(at: turn.now, awaited: { exchange.awaited(in: $0) }) {
+    for ask in session.account.takeRequests(at: turn.now) {
       let id = numbers.next()
       asked[id] = .receipts(slot: session.slot, epoch: ask.epoch, signer: ask.signer)
       let request = ReceiptsRequest(activation: session.activation, epoch: ask.epoch)
@@ -67,17 +63,14 @@ extension EnclaveCore {
   mutating func collected(
     _ slot: UInt64, _ epoch: EpochNumber, _ signer: PublicKey, _ answer: Message?, _ turn: inout Turn
   ) {
-    guard var session = sessions[slot], var anchor = session.anchor else { return }
-    anchor.collections.answered(epoch, by: signer)
-    if case .receipts(let receipts)? = answer {
-      do throws(ExchangeRefusal) {
-        if let journal = try anchor.exchange.collect(epoch, receipts) { turn.add(.persist(session.record(journal))) }
-        if anchor.exchange.awaited(in: epoch).isEmpty { anchor.collections.complete(epoch) }
-      } catch {
-        turn.count("enclave.receipts.refused")
+    guard var session = sessions[slot] else { return }
+    do throws(ExchangeRefusal) {
+      if let journal = try session.account.collected(epoch, from: signer, answer?.givenReceipts) {
+        turn.add(.persist(session.record(journal)))
       }
+    } catch {
+      turn.count("enclave.receipts.refused")
     }
-    session.anchor = anchor
     sessions[slot] = session
     tick(slot, &turn)
   }
@@ -87,8 +80,10 @@ extension EnclaveCore {
     guard let slot = slots[request.activation], let session = sessions[slot] else {
       return turn.refuse(token, .notFound, "no session is open for this activation")
     }
-    if let receipts = session.receipts(of: request.epoch) { return turn.add(.reply(token, .receipts(receipts))) }
-    guard session.anchor == nil, request.epoch >= session.account.nextToClose else {
+    if let receipts = session.account.receipts(of: request.epoch) {
+      return turn.add(.reply(token, .receipts(receipts)))
+    }
+    guard !session.account.isAnchor, request.epoch >= session.account.nextToClose else {
       return turn.refuse(token, .notFound, "its receipts are not kept here")
     }
     // The near one's clock is a little ahead: answered as soon as the epoch closes here. Only the latest waits.

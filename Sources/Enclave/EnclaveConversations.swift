@@ -17,7 +17,7 @@ extension EnclaveCore {
       ask(.pairing, of: peer, slot, &turn) { .pair($0) }
     }
     let step: Message
-    switch session.anchor?.exchange.ask {
+    switch session.account.exchange?.ask {
     case nil: return
     case .commit(let commitment)?: step = .commit(commitment)
     case .reveal(let reveal)?: step = .reveal(reveal)
@@ -168,16 +168,16 @@ extension EnclaveCore {
   // MARK: Records
 
   private mutating func exchanged(_ slot: UInt64, _ message: Message, _ turn: inout Turn) {
-    guard var session = sessions[slot], var anchor = session.anchor else { return }
+    guard var session = sessions[slot], var exchange = session.account.exchange else { return }
     do throws(ExchangeRefusal) {
       switch message {
-      case .commit(let answer): turn.add(.persist(session.record(try anchor.exchange.take(answer).persist)))
+      case .commit(let answer): turn.add(.persist(session.record(try exchange.take(answer).persist)))
       case .revealed(let answer):
-        let step = try anchor.exchange.take(answer)
+        let step = try exchange.take(answer)
         turn.add(.persist(session.record(step.persist)))
         if let (record, _) = step.record { turn.add(.observe(.epochRecorded(session.activation, record))) }
       case .acknowledged:
-        guard let done = anchor.exchange.acknowledged() else { throw .unexpected }
+        guard let done = exchange.acknowledged() else { throw .unexpected }
         session.booking.recorded(done.epoch, at: turn.now)
         if let next = done.persist { turn.add(.persist(session.record(next))) }
       default: throw .unexpected
@@ -185,11 +185,11 @@ extension EnclaveCore {
     } catch {
       turn.count("enclave.exchange.refused")
       turn.note("\(address): \(session.activation.short): answer of the edge refused: \(error)", .warning)
-      session.anchor = anchor
+      session.account.exchange = exchange
       sessions[slot] = session
       return retryLater(slot, .record, &turn)
     }
-    session.anchor = anchor
+    session.account.exchange = exchange
     session[.record].succeeded()
     sessions[slot] = session
     goOn(slot, &turn)

@@ -131,8 +131,7 @@ public struct EnclaveCore: RoleCore {
     switch event {
     case .started:
       for slot in sessions.keys.sorted() {
-        sessions[slot]?.booking.presentSince = now
-        sessions[slot]?.resumeCollecting(at: now)
+        sessions[slot]?.resume(at: now)
         tick(slot, &turn)
       }
     case .request(let token, let asker, let message): answer(token, asker, message.value, &turn)

@@ -70,33 +70,35 @@ extension EnclaveCore {
 
   /// The ledger opened both sides' receipts: the record follows, and the account goes on.
   private mutating func settle(_ token: ReplyToken, _ settling: EpochSettling, _ turn: inout Turn) {
-    guard let slot = slots[settling.activation], var session = sessions[slot], var anchor = session.anchor else {
+    guard let slot = slots[settling.activation], var session = sessions[slot], var exchange = session.account.exchange
+    else {
       return turn.refuse(token, .notFound, "no records are made here for \(settling.activation.short)")
     }
     do throws(ExchangeRefusal) {
-      for journal in try anchor.exchange.settle(settling) { turn.add(.persist(session.record(journal))) }
+      for journal in try exchange.settle(settling) { turn.add(.persist(session.record(journal))) }
     } catch {
       turn.count("enclave.exchange.refused")
       return turn.refuse(token, .failedPrecondition, "\(error)")
     }
     session.booking.recorded(settling.epoch, at: turn.now)
-    session.anchor = anchor
+    session.account.exchange = exchange
     sessions[slot] = session
     turn.add(.reply(token, .acknowledged))
     goOn(slot, &turn)
   }
 
   private mutating func giveMaterial(_ token: ReplyToken, _ request: ReceiptsRequest, _ turn: inout Turn) {
-    guard let slot = slots[request.activation], var session = sessions[slot], var anchor = session.anchor else {
+    guard let slot = slots[request.activation], var session = sessions[slot], var exchange = session.account.exchange
+    else {
       return turn.refuse(token, .notFound, "no records are made here for \(request.activation.short)")
     }
-    guard request.epoch + 1 >= anchor.exchange.recordedEpochs else {
+    guard request.epoch + 1 >= exchange.recordedEpochs else {
       return recall(.material(token, slot: slot, epoch: request.epoch), from: 0, through: request.epoch, &turn)
     }
-    let (material, journal) = anchor.exchange.material(of: request.epoch)
+    let (material, journal) = exchange.material(of: request.epoch)
     if let journal { turn.add(.persist(session.record(journal))) }
     turn.add(.reply(token, .epochMaterial(material)))
-    session.anchor = anchor
+    session.account.exchange = exchange
     sessions[slot] = session
   }
 }

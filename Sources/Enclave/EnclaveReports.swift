@@ -18,8 +18,8 @@ extension EnclaveCore {
       return turn.refuse(token, .notFound, "no session for \(request.activation.short)")
     }
     let epochs = min(request.epochs ?? session.epochs, session.epochs)
-    guard let exchange = session.anchor?.exchange, epochs > 0, epochs < exchange.recordedEpochs else {
-      let record = epochs == 0 ? nil : session.anchor?.exchange.lastSigned
+    guard let exchange = session.account.exchange, epochs > 0, epochs < exchange.recordedEpochs else {
+      let record = epochs == 0 ? nil : session.account.exchange?.lastSigned
       return turn.add(.reply(token, .enclaveStatus(session.status(of: epochs, record, at: turn.now))))
     }
     recall(.status(token, slot: slot, epoch: epochs - 1), from: epochs - 1, through: epochs - 1, &turn)
@@ -52,7 +52,7 @@ extension EnclaveCore {
     case .status(let token, let slot, let epoch)?:
       // The session may have been forgotten in the meantime, and the next journal is then another's.
       guard let session = sessions[slot], let journal = journals(records, of: slot).last, journal.epoch == epoch,
-        let record = session.anchor?.exchange.signedRecord(journal)
+        let record = session.account.exchange?.signedRecord(journal)
       else { return turn.refuse(token, .notFound, "the record of epoch \(epoch) is gone") }
       turn.add(.reply(token, .enclaveStatus(session.status(of: epoch + 1, record, at: turn.now))))
     case .material(let token, let slot, let epoch)?:
@@ -79,7 +79,7 @@ extension Session {
   }
 
   private func phase(of epochs: UInt64, at now: Instant) -> EnclaveStatus.Phase {
-    if anchor?.exchange.recordedEpochs ?? account.nextToClose >= epochs { return .finished }
+    if account.exchange?.recordedEpochs ?? account.nextToClose >= epochs { return .finished }
     if now >= clock.start(of: epochs) { return .closing }
     if !isOpen(in: clock.epoch(at: now) ?? 0) { return .opening }
     return now < clock.startAt ? .ready : .serving

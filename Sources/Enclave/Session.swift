@@ -22,7 +22,7 @@ struct Session: Sendable {
   /// Where packets for the flow's peer say they go.
   let peer: PeerNumber
   var booking: FlowBooking
-  var account: SessionAccount
+  var account: FlowAccount<CustomerExchange>
   /// In the order in which they came to serve.
   var edges: [EdgeFlow]
   /// What the tags of packets are made with: agreed on with the other end, …
@@ -62,15 +62,11 @@ struct Session: Sendable {
     self.ownKey = ownKey
     self.booking = booking
     peer = terms.number(ofPeer: order.peer)
-    switch end {
-    case .near:
-      account = .anchor(
-        CustomerAccount(
-          CustomerExchange(parties: parties, key: configuration.receiptKey, network: configuration.network)))
-    case .far:
-      account = .collected(
-        ReceiptBook(parties: parties, key: configuration.receiptKey, network: configuration.network))
-    }
+    account =
+      end == .near
+      ? FlowAccount(anchoring: parties, key: configuration.receiptKey, network: configuration.network)
+      : FlowAccount(
+        collectedFrom: 0, parties: parties, key: configuration.receiptKey, network: configuration.network)
     edges = [EdgeFlow(edge: opening.edge, key: edge)]
     transmit = booking.meter(MeteredPoint(end.sending, .enclaveTransmit), from: 0)
     receive = booking.meter(MeteredPoint(end.other.sending, .enclaveReceive), from: 0)
@@ -87,15 +83,10 @@ struct Session: Sendable {
   var epochs: UInt64 { booking.epochs }
   var hasPeerEnclave: Bool { booking.parties.ends.contains(.far) }
 
-  var anchor: CustomerAccount? {
-    get { if case .anchor(let anchor) = account { anchor } else { nil } }
-    set { if let newValue { account = .anchor(newValue) } }
-  }
-
   /// All epochs have what this end owes for them: a record at the near end, receipts at the far one.
-  var isFinished: Bool { (anchor?.exchange.recordedEpochs ?? account.nextToClose) >= epochs }
+  var isFinished: Bool { (account.exchange?.recordedEpochs ?? account.nextToClose) >= epochs }
   /// Finished, and the operator has the last record.
-  var isOver: Bool { isFinished && anchor?.exchange.isIdle ?? true }
+  var isOver: Bool { isFinished && account.exchange?.isIdle ?? true }
   /// When no record can help anybody any more: the contract's time to settle is over.
   var abandonAt: Instant {
     clock.end + booking.parties.deadlines.settleWithin + booking.parties.deadlines.settlementWindow
@@ -189,6 +180,12 @@ struct Session: Sendable {
 
   // MARK: Epochs
 
+  /// A life begins.
+  mutating func resume(at now: Instant) {
+    booking.presentSince = now
+    account.resumeCollecting(metering: booking.parties.metering, at: now)
+  }
+
   /// The next epoch to close, and when; nil when the last is closed.
   var nextClose: Instant? { account.nextToClose < epochs ? clock.close(of: account.nextToClose) : nil }
 
@@ -199,24 +196,7 @@ struct Session: Sendable {
     let receipts = booking.receipts(of: epoch, by: ownKey, tallies, heading: heading) { point in
       account.previousReceipt(of: point)
     }
-    guard let journal = account.close(epoch, receipts: receipts) else { return nil }
-    if journal.isCollecting { collect(epoch, at: now) }
-    return journal
-  }
-
-  /// After a restart: asks anew for what was being collected.
-  mutating func resumeCollecting(at now: Instant) {
-    for epoch in anchor?.exchange.collecting ?? [] { collect(epoch, at: now) }
-  }
-
-  private mutating func collect(_ epoch: EpochNumber, at now: Instant) {
-    let metering = booking.parties.metering
-    anchor?.collections.begin(epoch, metering: metering, at: now)
-  }
-
-  /// What this end signed for an epoch for the other to collect.
-  func receipts(of epoch: EpochNumber) -> ReceiptSet? {
-    if case .collected(let book) = account { book.receipts(of: epoch) } else { nil }
+    return account.close(epoch, receipts: receipts, metering: booking.parties.metering, at: now)
   }
 
   // MARK: Durable
@@ -253,22 +233,13 @@ struct Session: Sendable {
     }
     for update in kept.changes.updates { follow(update) }
     do throws(ExchangeRefusal) {
-      switch account {
-      case .anchor:
-        let exchange = try CustomerExchange(
-          parties: booking.parties, key: configuration.receiptKey, network: configuration.network,
-          recovering: kept.journals)
-        account = .anchor(CustomerAccount(exchange))
-        booking.recovered(recordedThrough: exchange.lastRecord?.epoch)
-      case .collected:
-        account = .collected(
-          try ReceiptBook(
-            parties: booking.parties, key: configuration.receiptKey, network: configuration.network,
-            recovering: kept.journals))
-      }
+      try account.recover(
+        kept.journals, from: 0, parties: booking.parties, key: configuration.receiptKey,
+        network: configuration.network)
     } catch {
       throw HaltReason("enclave session \(activation.short): sealed epochs do not follow from one another (\(error))")
     }
+    booking.recovered(recordedThrough: account.exchange?.lastRecord?.epoch)
     transmit = booking.meter(transmit.point, from: account.nextToClose)
     receive = booking.meter(receive.point, from: account.nextToClose)
     recoveredNumbers = kept.numbersReserved

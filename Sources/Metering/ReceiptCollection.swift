@@ -69,3 +69,8 @@ public struct ReceiptCollections: Sendable {
     collections[index].underWay.removeAll { $0 == signer }
   }
 }
+
+extension Message {
+  /// What was asked for with `getReceipts`, if this is the answer to that.
+  public var givenReceipts: ReceiptSet? { if case .receipts(let receipts) = self { receipts } else { nil } }
+}

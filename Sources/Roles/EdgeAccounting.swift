@@ -19,35 +19,26 @@ extension EdgeCore {
         turn.add(.observe(.activation(service.activation, step)))
       }
     }
-    if let waiting = service.waitingForReceipts, let receipts = service.receipts(of: waiting.epoch) {
+    if let waiting = service.waitingForReceipts, let receipts = service.account.receipts(of: waiting.epoch) {
       service.waitingForReceipts = nil
       turn.add(.reply(waiting.token, .receipts(receipts)))
     }
-    if var anchor = service.anchor {
-      collect(service, &anchor, &turn)
-      tell(service, &anchor, &turn)
-      if let waiting = anchor.takeAcknowledged(at: turn.now) {
-        service.booking.recorded(waiting.epoch, at: turn.now)
-        if let token = waiting.token { turn.add(.reply(token, .acknowledged)) }
-      }
-      service.anchor = anchor
-    }
-    if let next = [service.nextClose, service.anchor?.nextDue].compactMap({ $0 }).min() {
-      turn.add(.setTimer(TimerID(Purpose.service, slot), at: max(next, turn.now)))
-    }
-    let waiting = service.anchor?.waiting
-    service.anchor?.waiting = nil
+    collect(&service, &turn)
+    tell(&service, &turn)
+    let due = [service.nextClose, service.account.collectingDue, service.notices?.nextDue].compactMap { $0 }.min()
+    if let due { turn.add(.setTimer(TimerID(Purpose.service, slot), at: max(due, turn.now))) }
+    let waiting = service.waitingForCommitment
+    service.waitingForCommitment = nil
     services[slot] = service
     if let waiting { exchange(waiting.token, .commit(waiting.commitment), &turn) }
   }
 
-  private mutating func collect(_ service: EdgeService, _ anchor: inout AnchorAccount, _ turn: inout Turn) {
-    for epoch in anchor.collections.takeOver(at: turn.now) {
+  private mutating func collect(_ service: inout EdgeService, _ turn: inout Turn) {
+    for journal in service.account.stopCollecting(at: turn.now) {
       turn.count("edge.receipts.missing")
-      if let journal = anchor.exchange.stopCollecting(epoch) { turn.add(.persist(service.record(journal))) }
+      turn.add(.persist(service.record(journal)))
     }
-    let exchange = anchor.exchange
-    for ask in anchor.collections.take(at: turn.now, awaited: { exchange.awaited(in: $0) }) {
+    for ask in service.account.takeRequests(at: turn.now) {
       guard let edge = service.otherEdges(in: ask.epoch).first(where: { $0.key == ask.signer })?.address else {
         continue
       }
@@ -58,57 +49,47 @@ extension EdgeCore {
     }
   }
 
-  private mutating func tell(_ service: EdgeService, _ anchor: inout AnchorAccount, _ turn: inout Turn) {
-    guard let record = anchor.exchange.lastSigned?.byEnclave else { return }
-    for notice in anchor.takeNotices(at: turn.now) {
-      let id = numbers.next()
-      asked[id] = .notice(slot: service.slot, edge: notice.edge, epoch: notice.epoch)
-      turn.add(
-        .request(
-          id, to: notice.edge, .submitRecord(RecordSubmission(record: record)), deadline: service.noticePatience))
+  private mutating func tell(_ service: inout EdgeService, _ turn: inout Turn) {
+    guard var notices = service.notices else { return }
+    if let record = service.account.exchange?.lastSigned?.byEnclave {
+      for edge in notices.take(at: turn.now) {
+        let id = numbers.next()
+        asked[id] = .notice(slot: service.slot, edge: edge, epoch: notices.epoch)
+        turn.add(
+          .request(id, to: edge, .submitRecord(RecordSubmission(record: record)), deadline: service.noticePatience))
+      }
     }
-  }
-
-  /// A record is there: the gates open, here and wherever else the flow is served now or soon.
-  func recorded(_ epoch: EpochNumber, _ service: EdgeService, _ anchor: inout AnchorAccount, _ turn: inout Turn) {
-    let metering = service.booking.parties.metering
-    anchor.tell(
-      service.otherEdges(in: epoch + 1...epoch + 3), of: epoch, patience: metering.collectionPatience, at: turn.now)
+    if notices.takeAcknowledgement(at: turn.now) {
+      service.booking.recorded(notices.epoch, at: turn.now)
+      if let token = notices.token { turn.add(.reply(token, .acknowledged)) }
+    }
+    service.notices = notices
   }
 
   mutating func response(_ id: RequestID, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn) {
     guard let about = asked.removeValue(forKey: id) else { return }
     switch about {
     case .receipts(let slot, let epoch, let signer):
-      guard var service = services[slot], var anchor = service.anchor else { return }
-      anchor.collections.answered(epoch, by: signer)
-      if case .success(let message) = result, case .receipts(let receipts) = message.value {
-        take(receipts, of: epoch, service, &anchor, &turn)
+      guard var service = services[slot] else { return }
+      do throws(ExchangeRefusal) {
+        if let journal = try service.account.collected(epoch, from: signer, (try? result.get())?.value.givenReceipts) {
+          turn.add(.persist(service.record(journal)))
+        }
+      } catch {
+        turn.count("edge.receipts.refused")
       }
-      service.anchor = anchor
       services[slot] = service
       tick(slot, &turn)
     case .notice(let slot, let edge, let epoch):
+      guard services[slot]?.notices?.epoch == epoch else { return }
       switch result {
-      case .success: services[slot]?.anchor?.told(edge, of: epoch)
+      case .success: services[slot]?.notices?.told(edge)
       case .failure(let error):
         // Whoever did not answer was waited for already.
         let pause = error.code == .deadlineExceeded ? .zero : services[slot]?.noticePatience ?? .zero
-        services[slot]?.anchor?.notTold(edge, of: epoch, askAt: turn.now + pause)
+        services[slot]?.notices?.notTold(edge, askAt: turn.now + pause)
       }
       tick(slot, &turn)
-    }
-  }
-
-  private func take(
-    _ receipts: ReceiptSet, of epoch: EpochNumber, _ service: EdgeService, _ anchor: inout AnchorAccount,
-    _ turn: inout Turn
-  ) {
-    do throws(ExchangeRefusal) {
-      if let journal = try anchor.exchange.collect(epoch, receipts) { turn.add(.persist(service.record(journal))) }
-      if anchor.exchange.awaited(in: epoch).isEmpty { anchor.collections.complete(epoch) }
-    } catch {
-      turn.count("edge.receipts.refused")
     }
   }
 
@@ -118,8 +99,10 @@ extension EdgeCore {
     guard let slot = slots[request.activation], let service = services[slot] else {
       return turn.refuse(token, .notFound, "no service is ordered for this activation")
     }
-    if let receipts = service.receipts(of: request.epoch) { return turn.add(.reply(token, .receipts(receipts))) }
-    guard service.anchor == nil, request.epoch >= service.nextToClose else {
+    if let receipts = service.account.receipts(of: request.epoch) {
+      return turn.add(.reply(token, .receipts(receipts)))
+    }
+    guard !service.account.isAnchor, request.epoch >= service.nextToClose else {
       return turn.refuse(token, .notFound, "its receipts are not kept here")
     }
     // The anchor's clock is a little ahead: answered as soon as the epoch closes here. Only the latest waits.
@@ -132,7 +115,7 @@ extension EdgeCore {
     guard let record = try? submission.record.decode(JointRecord.self), let slot = slots[record.activation],
       var service = services[slot]
     else { return turn.refuse(token, .notFound, "no service is ordered for this activation") }
-    guard service.anchor == nil else { return exchange(token, .submitRecord(submission), &turn) }
+    guard !service.account.isAnchor else { return exchange(token, .submitRecord(submission), &turn) }
     guard let signer = submission.record.signer, signer == service.booking.parties.anchor(of: .customer) else {
       turn.count("edge.exchange.refused")
       return turn.refuse(token, .permissionDenied, "not signed by the near enclave")
@@ -158,11 +141,6 @@ extension EdgeService {
     return edges
   }
 
-  /// What this edge signed for an epoch for the anchor to collect.
-  func receipts(of epoch: EpochNumber) -> ReceiptSet? {
-    if case .collected(let book) = account { book.receipts(of: epoch) } else { nil }
-  }
-
   /// Closes the epoch whose turn it is: one signed receipt per point.
   /// - Returns: what to keep, and how many packets of the epoch the contract did not allow.
   mutating func closeNext(
@@ -170,22 +148,22 @@ extension EdgeService {
   ) -> (journal: EpochJournal, dropped: UInt64)? {
     let epoch = nextToClose
     let receipts = closeReceipts(configuration)
-    guard let journal = account.close(epoch, receipts: receipts) else { return nil }
-    if journal.isCollecting { collect(epoch, at: now) }
+    guard
+      let journal = account.close(epoch, receipts: receipts, metering: booking.parties.metering, at: now)
+    else { return nil }
     return (journal, receipts.reduce(0) { $0 + $1.counts.droppedByPolicy })
   }
 
-  /// After a restart: asks anew for what was being collected, and tells of the last record.
-  mutating func resumeAnchoring(at now: Instant) {
-    for epoch in anchor?.exchange.collecting ?? [] { collect(epoch, at: now) }
-    guard let last = anchor?.exchange.lastRecord?.epoch else { return }
-    let edges = otherEdges(in: last + 1...last + 3)
-    let patience = booking.parties.metering.collectionPatience
-    anchor?.tell(edges, of: last, patience: patience, at: now)
+  /// A life begins: what was being collected is asked for anew, and the others are told of the last record.
+  mutating func resume(at now: Instant) {
+    booking.presentSince = now
+    account.resumeCollecting(metering: booking.parties.metering, at: now)
+    if let last = account.exchange?.lastRecord?.epoch { tell(of: last, at: now) }
   }
 
-  private mutating func collect(_ epoch: EpochNumber, at now: Instant) {
-    let metering = booking.parties.metering
-    anchor?.collections.begin(epoch, metering: metering, at: now)
+  /// A record is there: the gates open, here and wherever else the flow is served now or soon.
+  mutating func tell(of epoch: EpochNumber, at now: Instant) {
+    let edges = otherEdges(in: epoch + 1...epoch + 3)
+    notices = EdgeNotices(of: epoch, to: edges, patience: booking.parties.metering.collectionPatience, at: now)
   }
 }

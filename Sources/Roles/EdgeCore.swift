@@ -129,8 +129,7 @@ public struct EdgeCore: RoleCore {
 
   /// A service of an earlier life goes on.
   private mutating func resume(_ slot: UInt64, _ turn: inout Turn) {
-    services[slot]?.booking.presentSince = turn.now
-    services[slot]?.resumeAnchoring(at: turn.now)
+    services[slot]?.resume(at: turn.now)
     reserveNumbers(slot, &turn)
     tick(slot, &turn)
     startTraffic(slot, &turn)

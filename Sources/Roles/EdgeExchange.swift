@@ -40,44 +40,41 @@ extension EdgeCore {
 
   mutating func exchange(_ token: ReplyToken, _ message: Message, _ turn: inout Turn) {
     guard let activation = message.exchangedActivation, let slot = slots[activation], var service = services[slot],
-      var anchor = service.anchor
+      var exchange = service.account.exchange
     else {
       return turn.refuse(token, .notFound, "no records are made here for this activation")
     }
     do throws(ExchangeRefusal) {
       switch message {
       case .commit(let commitment):
-        let answer = try anchor.exchange.answer(commitment)
+        let answer = try exchange.answer(commitment)
         if let journal = answer.persist { turn.add(.persist(service.record(journal))) }
         turn.add(.reply(token, .commit(answer.reply)))
       case .reveal(let reveal):
-        let answer = try anchor.exchange.answer(reveal)
+        let answer = try exchange.answer(reveal)
         if let journal = answer.persist { turn.add(.persist(service.record(journal))) }
         turn.add(.reply(token, .revealed(answer.reply)))
       case .submitRecord(let submission):
-        if let done = try anchor.exchange.take(submission) {
+        if let done = try exchange.take(submission) {
           turn.add(.persist(service.record(done.persist)))
-          recorded(done.record.epoch, service, &anchor, &turn)
+          service.tell(of: done.record.epoch, at: turn.now)
           turn.add(.observe(.epochRecorded(activation, done.record)))
         }
-        guard let last = anchor.exchange.lastRecord?.epoch, anchor.wait(token, for: last) else {
-          turn.add(.reply(token, .acknowledged))
-          break
-        }
+        if service.notices?.wait(token) != true { turn.add(.reply(token, .acknowledged)) }
       default: throw .unexpected
       }
     } catch {
       if error == .notYet, case .commit(let commitment) = message {
         // The enclave's clock is a little ahead, or receipts of other edges are still coming: answered as soon as this
         // side is ready. Only the latest waits.
-        anchor.waiting = (token, commitment)
+        service.waitingForCommitment = (token, commitment)
       } else {
         turn.count("edge.exchange.refused")
         turn.refuse(token, .failedPrecondition, "\(error)")
       }
     }
-    let isDue = anchor.nextDue.map { $0 <= turn.now } ?? false
-    service.anchor = anchor
+    let isDue = service.notices?.nextDue.map { $0 <= turn.now } ?? false
+    service.account.exchange = exchange
     services[slot] = service
     if isDue { tick(slot, &turn) }
   }

@@ -93,35 +93,37 @@ extension EdgeCore {
 
   /// The ledger opened both sides' receipts: the record follows, and service goes on.
   private mutating func settle(_ token: ReplyToken, _ settling: EpochSettling, _ turn: inout Turn) {
-    guard let slot = slots[settling.activation], var service = services[slot], var anchor = service.anchor else {
+    guard let slot = slots[settling.activation], var service = services[slot], var exchange = service.account.exchange
+    else {
       return turn.refuse(token, .notFound, "no records are made here for \(settling.activation.short)")
     }
     do throws(ExchangeRefusal) {
-      if let journal = try anchor.exchange.settle(settling) {
+      if let journal = try exchange.settle(settling) {
         turn.add(.persist(service.record(journal)))
-        recorded(journal.epoch, service, &anchor, &turn)
+        service.tell(of: journal.epoch, at: turn.now)
       }
     } catch {
       turn.count("edge.exchange.refused")
       return turn.refuse(token, .failedPrecondition, "\(error)")
     }
-    service.anchor = anchor
+    service.account.exchange = exchange
     services[slot] = service
     turn.add(.reply(token, .acknowledged))
     tick(slot, &turn)
   }
 
   private mutating func giveMaterial(_ token: ReplyToken, _ request: ReceiptsRequest, _ turn: inout Turn) {
-    guard let slot = slots[request.activation], var service = services[slot], var anchor = service.anchor else {
+    guard let slot = slots[request.activation], var service = services[slot], var exchange = service.account.exchange
+    else {
       return turn.refuse(token, .notFound, "no records are made here for \(request.activation.short)")
     }
-    guard request.epoch + 1 >= anchor.exchange.recordedEpochs else {
+    guard request.epoch + 1 >= exchange.recordedEpochs else {
       return recall(.material(token, slot: slot, epoch: request.epoch), from: 0, through: request.epoch, &turn)
     }
-    let (material, journal) = anchor.exchange.material(of: request.epoch)
+    let (material, journal) = exchange.material(of: request.epoch)
     if let journal { turn.add(.persist(service.record(journal))) }
     turn.add(.reply(token, .epochMaterial(material)))
-    service.anchor = anchor
+    service.account.exchange = exchange
     services[slot] = service
   }
 }

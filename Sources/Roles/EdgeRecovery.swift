@@ -43,22 +43,14 @@ extension EdgeService {
   ) throws(HaltReason) {
     recover(routes: kept.routes, toldRecord: kept.toldRecord)
     do throws(ExchangeRefusal) {
-      switch account {
-      case .anchor:
-        let exchange = try OperatorExchange(
-          parties: booking.parties, key: configuration.key, network: configuration.network, recovering: kept.journals)
-        account = .anchor(AnchorAccount(exchange))
-        booking.recovered(recordedThrough: exchange.lastRecord?.epoch)
-      case .collected:
-        account = .collected(
-          try ReceiptBook(
-            parties: booking.parties, key: configuration.key, network: configuration.network, from: order.from,
-            recovering: kept.journals))
-        booking.recovered(recordedThrough: toldRecord ?? (order.from > 0 ? order.from - 1 : nil))
-      }
+      try account.recover(
+        kept.journals, from: order.from, parties: booking.parties, key: configuration.key,
+        network: configuration.network)
     } catch {
       throw HaltReason("edge service \(activation.short): journaled epochs do not follow from one another (\(error))")
     }
+    let known = account.exchange.map { $0.lastRecord?.epoch } ?? toldRecord ?? (order.from > 0 ? order.from - 1 : nil)
+    booking.recovered(recordedThrough: known)
     ends = ends.map { end in
       var fresh = EdgeEnd(end.orders[0], booking, from: nextToClose, configuration)
       for order in end.orders.dropFirst() { _ = fresh.add(order, configuration) }

@@ -14,7 +14,7 @@ extension EdgeCore {
   }
 
   mutating func report(_ token: ReplyToken, _ request: ReportRequest, _ turn: inout Turn) {
-    guard let slot = slots[request.activation], let service = services[slot], let exchange = service.anchor?.exchange
+    guard let slot = slots[request.activation], let service = services[slot], let exchange = service.account.exchange
     else {
       return turn.refuse(token, .notFound, "no records are made here for \(request.activation.short)")
     }
@@ -56,7 +56,7 @@ extension EdgeCore {
       services[slot]?.endpoint?.reserved(limit)
     case .report(let token, let slot, let epoch)?:
       // The service may have been closed in the meantime, and the next journal is then another's.
-      guard let service = services[slot], let exchange = service.anchor?.exchange,
+      guard let service = services[slot], let exchange = service.account.exchange,
         let journal = journals(records, of: slot).last, journal.epoch == epoch,
         let record = exchange.signedRecord(journal)
       else { return turn.refuse(token, .notFound, "the record of epoch \(epoch) is gone") }

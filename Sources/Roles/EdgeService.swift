@@ -17,7 +17,11 @@ struct EdgeService: Sendable {
   var ends: [EdgeEnd] = []
   /// At the anchor of a one-customer flow.
   var endpoint: EdgeEndpoint?
-  var account: EdgeAccount
+  var account: FlowAccount<OperatorExchange>
+  /// Of the anchor's last record.
+  var notices: EdgeNotices?
+  /// The enclave asked before this side's receipts were complete: the latest only.
+  var waitingForCommitment: (token: ReplyToken, commitment: CommitmentExchange)?
   /// Where packets for the other end go, in the order in which the controller said so.
   private(set) var routes: [ServiceRoute] = []
   /// The last record that the anchor told this edge of.
@@ -49,18 +53,14 @@ struct EdgeService: Sendable {
     peer = terms.number(ofPeer: order.order.peer)
     ownKey = configuration.key.publicKey
     if isAnchor {
-      account = .anchor(
-        AnchorAccount(
-          OperatorExchange(
-            parties: booking.parties, key: configuration.key, network: configuration.network)))
+      account = FlowAccount(anchoring: booking.parties, key: configuration.key, network: configuration.network)
       if !booking.parties.ends.contains(.far) {
         endpoint = EdgeEndpoint(order, booking, from: 0, configuration)
       }
     } else {
       self.booking.joined(from: order.from)
-      account = .collected(
-        ReceiptBook(
-          parties: booking.parties, key: configuration.key, network: configuration.network, from: order.from))
+      account = FlowAccount(
+        collectedFrom: order.from, parties: booking.parties, key: configuration.key, network: configuration.network)
     }
     guard add(order, configuration) == .added else { return nil }
   }
@@ -76,11 +76,12 @@ struct EdgeService: Sendable {
 
   /// Another end, or an end that comes back.
   mutating func add(_ order: ServiceOrder, _ configuration: EdgeCore.Configuration) -> Addition {
-    if ends.contains(where: { $0.orders.contains(order) }) { return .known }
     guard order.activation == activation, order.flow == flow, order.order == self.order.order,
       order.confirmation == self.order.confirmation, order.terms == self.order.terms,
       order.maintenance == self.order.maintenance, booking.parties.ends.contains(order.end)
     else { return .contradicts }
+    // A controller that lost its plan in a crash may predict another path: the first order's stands.
+    if ends.contains(where: { $0.end == order.end && $0.orders.contains { $0.from == order.from } }) { return .known }
     if let index = ends.firstIndex(where: { $0.end == order.end }) {
       guard ends[index].orders.count < Self.maximumOrders, ends[index].add(order, configuration) else {
         return .contradicts
@@ -136,8 +137,12 @@ struct EdgeService: Sendable {
 
   func index(of end: FlowEnd) -> Int? { ends.firstIndex { $0.end == end } }
 
-  /// The other edge's port for packets of an epoch: what was said last counts.
-  func route(in epoch: EpochNumber) -> DataAddress? { routes.last { $0.from <= epoch }?.port }
+  /// The other edge's port for packets of an epoch: the route that begins last, of several the one said last.
+  func route(in epoch: EpochNumber) -> DataAddress? {
+    var latest: ServiceRoute?
+    for route in routes where route.from <= epoch && route.from >= latest?.from ?? 0 { latest = route }
+    return latest?.port
+  }
 
   /// Where the other edges that serve in an epoch are asked, with the keys they sign with; near before far.
   func otherEdges(in epoch: EpochNumber) -> [(key: PublicKey, address: ActorAddress)] {
@@ -157,11 +162,6 @@ struct EdgeService: Sendable {
   func isOtherEdge(_ source: DataAddress) -> Bool { routes.contains { $0.port == source } }
 
   // MARK: Records
-
-  var anchor: AnchorAccount? {
-    get { if case .anchor(let anchor) = account { anchor } else { nil } }
-    set { if let newValue { account = .anchor(newValue) } }
-  }
 
   /// The anchor told of a record.
   mutating func told(of epoch: EpochNumber, at now: Instant) -> Bool {
