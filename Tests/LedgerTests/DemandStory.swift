@@ -18,6 +18,7 @@ struct DemandStory {
     .customer: ("hospital enclave", "hospital treasury"),
     .networkOperator: ("operator-0 edge", "operator-0 controller"),
   ]
+  private static let signers = ["hospital enclave", "platoon enclave", "operator-0 edge", "operator-0 edge 2"]
   /// World's terms: E of 10 epochs at 10 with a fee of 7, B with one rule at 3 and the termination penalty of 40.
   static let (escrow, fee, price, penalty, termination): (Amount, Amount, Amount, Amount, Amount) = (107, 7, 10, 3, 40)
 
@@ -27,15 +28,41 @@ struct DemandStory {
     self.terms = terms
     let contract = try world.deploy(terms)
     id = try world.reserve(contract)
-    let reservation = try #require(world.state.activation(id)?.reservation)
-    accounts = [
-      JointAccount(
-        parties: AccountParties(
-          activation: id, terms: terms, order: try #require(world.state.activation(id)?.order),
-          confirmation: SliceConfirmation(
-            activation: id, planHash: reservation.planHash, startAt: reservation.startAt, edge: reservation.edge)))
-    ]
+    accounts = [JointAccount(parties: try Self.parties(id, terms, world))]
     try proceed(to: epochsOver)
+  }
+
+  /// A flow between two customers: from epoch 2 on its near end is served by the far end's edge, under the dearer
+  /// contract, which is booked for five epochs.
+  init(flowWithEpochsOver epochsOver: Int64) throws {
+    world = try World()
+    terms = World.terms()
+    let contract = try world.deploy(terms)
+    let dearer = try world.deployDearer()
+    id = try world.reserveFlow(contract)
+    try world.start(id, epochs: 0)
+    let order = world.segmentOrder(id, dearer)
+    #expect(try world.send(world.renegotiate(order), by: "hospital treasury", after: .milliseconds(1)) == .accepted)
+    let moved = world.handover(id, from: 2)
+    #expect(try world.send(moved, by: "operator-0 controller", after: .milliseconds(1)) == .accepted)
+    var parties = try Self.parties(id, terms, world)
+    let handover = try #require(world.state.activation(id)?.reservation?.handovers.first)
+    let fits = [
+      parties.append(BookedSegment(terms: World.dearerTerms(), from: 2, bookedEpochs: 5)), parties.append(handover),
+    ]
+    #expect(fits == [true, true])
+    accounts = [JointAccount(parties: parties)]
+    try proceed(to: epochsOver)
+  }
+
+  private static func parties(_ id: ActivationID, _ terms: ContractTerms, _ world: World) throws -> AccountParties {
+    let activation = try #require(world.state.activation(id))
+    let reservation = try #require(activation.reservation)
+    return AccountParties(
+      activation: id, terms: terms, order: activation.order,
+      confirmation: SliceConfirmation(
+        activation: id, planHash: reservation.planHash, startAt: reservation.startAt, edge: reservation.edge,
+        peerEdge: reservation.peerEdge))
   }
 
   /// So many epochs over and closed.
@@ -53,14 +80,16 @@ struct DemandStory {
   /// Both sides close the next epoch: a hundred packets each way, of which the core loses some on their way up.
   mutating func close(lost: UInt64 = 0) throws {
     let epoch = EpochNumber(sets.count)
+    let parties = accounts[0].parties
     func set(_ side: AccountingSide, _ chain: inout [MeteredPoint: Digest]) throws -> ReceiptSet {
       var envelopes: [Envelope] = []
-      for point in side.points([.near]) {
+      for point in side.points(parties.ends) {
+        let signer = parties.signer(of: point, in: epoch)
+        if epoch > 0, signer != parties.signer(of: point, in: epoch - 1) { chain[point] = nil }
         let receipt = Self.receipt(id, point, epoch, lost: lost, previous: chain[point] ?? .zero)
         chain[point] = receipt.digest
-        envelopes.append(
-          Envelope(
-            signing: receipt, with: World.key(try Self.key(of: side).anchor), network: world.genesis.networkID))
+        let key = try #require(Self.signers.map(World.key).first { $0.publicKey == signer })
+        envelopes.append(Envelope(signing: receipt, with: key, network: world.genesis.networkID))
       }
       return ReceiptSet(envelopes)
     }
@@ -79,8 +108,8 @@ struct DemandStory {
     switch point.point {
     case .enclaveTransmit, .endpointTransmit: counts.packetsSent = 100
     case .edgeIngress, .edgeEgress:
-      counts.uniqueReceived = 100
-      counts.packetsSent = 100
+      counts.uniqueReceived = point.point == .edgeEgress ? 100 - lost : 100
+      counts.packetsSent = counts.uniqueReceived
     case .endpointReceive, .enclaveReceive: counts.uniqueReceived = 100 - lost
     }
     return SLAReceipt(

@@ -42,6 +42,29 @@ import Testing
     #expect(story.proceedings?.posted?.record == (try story.record(1)))
   }
 
+  /// Two customers, a handover and another contract: the ledger accounts as both sides do.
+  @Test func theLedgerKnowsEndsEdgesAndSegments() throws {
+    var story = try DemandStory(flowWithEpochsOver: 5)
+    for epoch: UInt64 in 0..<5 { try story.close(lost: epoch == 3 ? 50 : 0) }
+    for epoch: EpochNumber in [1, 3] {
+      try story.demanding(.customer, epoch)
+      try story.posting(.networkOperator, epoch)
+      try story.posting(.customer, epoch)
+      #expect(story.proceedings?.posted?.record == (try story.record(Int(epoch))))
+    }
+    let segments = try #require(story.proceedings?.posted?.record.segments)
+    #expect(segments.map(\.epochCounters.met) == [2, 1] && segments.map(\.epochCounters.violated) == [0, 1])
+    #expect(segments.map(\.amountDue) == [20, 20])
+    try story.demanding(.customer, 4)
+    try story.silence()
+    let posted = try #require(story.proceedings?.posted?.record)
+    // Both ends are served by the far edge by then.
+    #expect(posted.missing == [World.key("operator-0 edge 2").publicKey])
+    #expect(posted.segments[1].epochCounters.violated == 2)
+    let end = try story.settled()
+    #expect(end.money.paid == 40 && end.money.penalty == 2 * DemandStory.penalty + DemandStory.termination)
+  }
+
   // MARK: Lost
 
   @Test func anOperatorThatIsSilentEndsItAsIfItHadTerminated() throws {
