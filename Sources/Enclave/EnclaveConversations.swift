@@ -105,7 +105,7 @@ extension EnclaveCore {
       turn.count("enclave.flow.refused")
       return retryLater(slot, .flow(place), &turn)
     }
-    // A one-customer flow ends at its anchor's endpoint, whichever edge serves: the first edge's key is the other end's.
+    // A one-customer flow ends at its anchor's endpoint, whichever edge serves: the first edge's key is that end's.
     if !session.hasPeerEnclave, place == 0, !session.agree(on: opened.agreementKey, configuration) {
       turn.count("enclave.flow.refused")
       return retryLater(slot, .flow(place), &turn)

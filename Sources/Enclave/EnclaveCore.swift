@@ -5,8 +5,8 @@ import Signing
 
 /// The customer's enclave (§3.3): it stamps and counts what the customer sends and receives, and signs a receipt for
 /// every epoch and point. The enclave at a flow's near end also makes the joint record with the operator's anchor edge;
-/// the one at the far end of a flow between two customers gives it its receipts. The customer's host carries its packets
-/// and can withhold service from it, but cannot make it sign what it did not count.
+/// the one at the far end of a flow between two customers gives it its receipts. The customer's host carries its
+/// packets and can withhold service from it, but cannot make it sign what it did not count.
 ///
 /// One enclave serves many activations at once. Each is a ``Session``: opened by the customer, told to the edge and to
 /// the enclave at the other end, then one epoch after another until the booked ones are over or the activation is ended

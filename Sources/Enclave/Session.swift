@@ -246,8 +246,8 @@ struct Session: Sendable {
     recoverFlows(kept, configuration)
   }
 
-  /// What was agreed on with edges and the other end holds at once, so that no packet is lost for asking again; the edges
-  /// are asked all the same, because this life's address may be another.
+  /// What was agreed on with edges and the other end holds at once, so that no packet is lost for asking again; the
+  /// edges are asked all the same, because this life's address may be another.
   private mutating func recoverFlows(_ kept: KeptSession, _ configuration: EnclaveCore.Configuration) {
     for signed in kept.flows {
       guard let flow = try? signed.payload(), let signer = signed.envelope.signer,

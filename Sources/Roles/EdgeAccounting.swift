@@ -3,11 +3,11 @@ import Messages
 import Metering
 import Signing
 
-/// What an edge does by the clock and with the other edges of a flow: receipts at the close of every epoch, collected by
-/// the anchor before its side of the record, and word of the record to whoever holds a gate.
+/// What an edge does by the clock and with the other edges of a flow: receipts at the close of every epoch, collected
+/// by the anchor before its side of the record, and word of the record to whoever holds a gate.
 extension EdgeCore {
-  /// Closes the epochs whose grace is over, asks and tells the other edges what is due, answers the enclave if it waits,
-  /// and sets the timer for what comes next.
+  /// Closes the epochs whose grace is over, asks and tells the other edges what is due, answers the enclave if it
+  /// waits, and sets the timer for what comes next.
   mutating func tick(_ slot: UInt64, _ turn: inout Turn) {
     guard var service = services[slot] else { return }
     while let close = service.nextClose, close <= turn.now {

@@ -1,9 +1,9 @@
 import Effects
 import Messages
 
-/// Word of the last record, from the anchor to the other serving edges: each holds a gate that waits for it. The enclave's
-/// submission is acknowledged once all know of the record, or their patience is over, so an enclave that has its
-/// acknowledgement in time may rely on every gate.
+/// Word of the last record, from the anchor to the other serving edges: each holds a gate that waits for it. The
+/// enclave's submission is acknowledged once all know of the record, or their patience is over, so an enclave that has
+/// its acknowledgement in time may rely on every gate.
 struct EdgeNotices: Sendable {
   /// One that does not know yet.
   struct Notice: Sendable {
