@@ -84,11 +84,13 @@ struct SliceRows: Sendable {
       .execute(arguments: [Int64(clamping: key)])
   }
 
+  /// Of an activation that still has a slice, the earlier ones stay: its edges are asked again by the same orders.
   private func forget(in database: Database) throws {
     try database.cachedStatement(
       sql: """
         DELETE FROM slice WHERE state = 'released' AND id <= (
           SELECT id FROM slice WHERE state = 'released' ORDER BY id DESC LIMIT 1 OFFSET ?)
+          AND activation NOT IN (SELECT activation FROM slice WHERE state <> 'released')
         """
     ).execute(arguments: [maximumReleased])
   }

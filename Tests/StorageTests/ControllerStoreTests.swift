@@ -112,6 +112,20 @@ import Testing
     #expect(keys.count == 1 + 20 + 1)
   }
 
+  /// What a handover replaced answers for its edges as long as the activation has a slice.
+  @Test func theSlicesOfAnActivationStayWhileOneLives() throws {
+    let substrate = try Self.substrate()
+    let store = try ControllerStore(path: path, substrate: substrate, maximumReleasedSlices: 5)
+    var living = try Self.record(1, .confirmed, on: substrate)
+    living.activation = try Self.record(0, on: substrate).activation
+    try store.commit([Self.put(Self.record(0, .released, on: substrate)), Self.put(living)])
+    for number in 2...(2 * SliceRows.forgettingInterval) {
+      try store.commit([Self.put(Self.record(number, .held, on: substrate))])
+      try store.commit([Self.put(Self.record(number, .released, on: substrate))])
+    }
+    #expect(try store.recover().map(\.key).prefix(3) == [0, 1, 2 * SliceRows.forgettingInterval - 5])
+  }
+
   @Test func nothingOfARefusedCommitStays() throws {
     let substrate = try Self.substrate()
     let store = try ControllerStore(path: path, substrate: substrate)
