@@ -74,12 +74,14 @@ extension CustomerCore {
 
   // MARK: Following
 
+  /// Of either end: whoever makes records must know which edge owes receipts where.
   mutating func handedOver(_ handover: SliceHandover, _ turn: inout Turn) {
     guard let index = indexes[handover.activation] else { return }
     purchases[index].amended.plan = handover.plan
-    guard handover.end == purchases[index].part.end else { return }
-    finish(.move(purchases[index].amended.moves), of: index)
-    purchases[index].amended.moves += 1
+    if handover.end == purchases[index].part.end {
+      finish(.move(purchases[index].amended.moves), of: index)
+      purchases[index].amended.moves += 1
+    }
     guard let edge = configuration.edges[handover.edge] else {
       return turn.note("\(purchases[index].part.label) is handed over to an edge that nobody knows", .warning)
     }

@@ -74,11 +74,21 @@ extension CustomerCore {
   /// Starts what is due and sets the timer to what is due next.
   mutating func runErrands(_ index: Int, _ turn: inout Turn) {
     guard isReady, !purchases[index].errands.isEmpty, let service = purchases[index].service else { return }
-    for state in purchases[index].errands where state.question == nil && state.notBefore <= turn.now {
+    for state in purchases[index].errands where isFree(state, of: index) && state.notBefore <= turn.now {
       run(state, index, service, &turn)
     }
-    if let next = purchases[index].errands.filter({ $0.question == nil }).map(\.notBefore).min() {
+    let waiting = purchases[index].errands.filter { isFree($0, of: index) }
+    if let next = waiting.map(\.notBefore).min() {
       turn.add(.setTimer(TimerID(Purpose.errands, UInt64(index)), at: max(next, turn.now)))
+    }
+  }
+
+  /// Nobody is asked, and nothing must come first: an enclave takes changes of a booking in the ledger's order.
+  private func isFree(_ state: ErrandState, of index: Int) -> Bool {
+    guard state.question == nil else { return false }
+    guard case .update(let number) = state.errand else { return true }
+    return !purchases[index].errands.contains { other in
+      if case .update(let earlier) = other.errand { earlier < number } else { false }
     }
   }
 
@@ -175,6 +185,7 @@ extension CustomerCore {
         materialArrived(errand, index, service, message.value, &turn)
       case (.checkClosing, .success(let message)): ownRecordArrived(errand, index, service, message.value, &turn)
       case (.update, .success), (.settleEpoch, .success): told(errand, index, &turn)
+      case (.update, .failure(let error)), (.settleEpoch, .failure(let error)): untold(errand, index, error, &turn)
       case (_, .failure(let error)) where error.isOfThisReceiver || error.code == .failedPrecondition:
         retry(errand, of: index, &turn)
       case (_, .failure(let error)):
@@ -192,6 +203,16 @@ extension CustomerCore {
       purchases[index].epochsAtEnclave = max(purchases[index].epochsAtEnclave, purchases[index].epochs)
     }
     finish(errand, of: index)
+  }
+
+  /// Not there, or not yet; what an enclave refuses again and again does not fit what it has closed already.
+  private mutating func untold(_ errand: Errand, _ index: Int, _ error: RemoteError, _ turn: inout Turn) {
+    let failures = purchases[index].errands.first { $0.errand == errand }?.failures ?? 0
+    guard error.isOfThisReceiver || failures < Self.maximumProposals else {
+      turn.note("\(purchases[index].part.label): the enclave does not take \(errand): \(error)", .warning)
+      return finish(errand, of: index)
+    }
+    retry(errand, of: index, &turn)
   }
 
   /// A statement stands in a block. Refused, it would be refused again: the ledger has had it, or is past it.
