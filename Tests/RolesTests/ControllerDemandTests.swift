@@ -6,8 +6,8 @@ import Testing
 @testable import Roles
 @testable import Signing
 
-/// Demands on the ledger, and maintenance. The blocks that say what was demanded are invented: what it takes to convince
-/// the ledger is the ledger's own story.
+/// Demands on the ledger, and maintenance. The blocks that say what was demanded are invented: what it takes to
+/// convince the ledger is the ledger's own story.
 @Suite struct ControllerDemandTests {
   private static let customer = "hospital treasury"
 
