@@ -27,6 +27,22 @@ import Testing
     }
   }
 
+  /// Everybody whom a flow between two trucks needs, before the handover, while it is made, and after it.
+  static let platoon = [
+    "validator/alpine", "controller/alpine", "domain/alpine-radio", "domain/alpine-transport", "edge/north-edge",
+    "edge/south-edge", "enclave/cab-1", "enclave/cab-2-front", "customer/truck-1", "customer/truck-2",
+  ]
+
+  @Test(arguments: platoon, [.milliseconds(2_300), .milliseconds(5_550), .milliseconds(8_100)] as [Span])
+  func oneCrashOnThePass(name: String, at: Span) throws {
+    let actor = try #require(ActorAddress(name))
+    let result = try Simulation(
+      topology: Topologies.quiet("platoon"), seed: 12, faults: [.crash(actor, at: at, down: .seconds(1))]
+    ).run()
+    #expect(result.defects == [])
+    expectOnlyTheGuiltyPay(result, operatorIsGuilty: actor.role == .edge)
+  }
+
   /// Whatever was durable last, the next life goes on from there.
   @Test(
     arguments: ["controller/alpha", "edge/alpha-edge", "enclave/surgeon-console", "customer/hospital"],

@@ -5,7 +5,7 @@ import Testing
 
 /// What is shipped does in virtual time what its `expect:` says, whatever the seed and the control network.
 @Suite struct ShippedTopologyTests {
-  static let names = ["remote-surgery", "congested"]
+  static let names = ["remote-surgery", "congested", "platoon"]
 
   @Test(arguments: names, Seeds.few(3)) func calm(name: String, seed: UInt64) throws {
     let result = try Simulation(topology: Topologies.shipped(name), seed: seed).run()
@@ -20,6 +20,22 @@ import Testing
     let result = try Simulation(topology: Topologies.shipped(name), seed: seed, conditions: .lossy).run()
     #expect(result.defects == [])
     expectOnlyTheGuiltyPay(result, operatorIsGuilty: true)
+  }
+
+  /// `spread.yaml` is the platoon in other places, and a simulation has only one place.
+  @Test func spreadIsThePlatoon() throws {
+    let here = try Simulation(topology: Topologies.quiet("platoon"), seed: 5).run()
+    let there = try Simulation(topology: Topologies.quiet("spread"), seed: 5).run()
+    #expect(here.events == there.events && here.summary == there.summary)
+  }
+
+  /// The first forty of the thousand; all of them are a matter of minutes.
+  @Test func population() throws {
+    var topology = try Topologies.shipped("population")
+    topology.customers.removeLast(topology.customers.count - 40)
+    let result = try Simulation(topology: topology, seed: 1).run()
+    #expect(result.defects == [])
+    #expect(result.surprises == [], "\(result.summary)")
   }
 
   @Test func oneSeedIsOneHistory() throws {
