@@ -1,8 +1,8 @@
 import Signing
 import Wire
 
-// Who is silent loses by a deadline on the ledger, never by somebody's word (sla.md, "The activation"). A demand names a
-// commitment; whoever is asked opens its own receipts there, then the demander does.
+// Who is silent loses by a deadline on the ledger, never by somebody's word (sla.md, "The activation"). A demand names
+// a commitment; whoever is asked opens its own receipts there, then the demander does.
 
 /// A signed record to go on from, and what the pure function carries to the next epoch besides.
 public struct AccountBase: Hashable, Sendable, WireCodable {

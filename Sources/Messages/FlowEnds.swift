@@ -17,8 +17,8 @@ public enum FlowEnd: UInt8, Sendable, CaseIterable, WireCodable, Comparable {
 }
 
 /// A countersignature: the owner of the far enclave agrees to be metered in this one order. Signed by its treasury or
-/// device key. It names the transaction by its signer, nonce and expiry, so that it is good for one Activate: the nonce is
-/// free again after the expiry, but not for a transaction with that expiry.
+/// device key. It names the transaction by its signer, nonce and expiry, so that it is good for one Activate: the nonce
+/// is free again after the expiry, but not for a transaction with that expiry.
 public struct ActivationConsent: Hashable, SignedPayload {
   public static let kind = MessageKind.activationConsent
 

@@ -80,8 +80,8 @@ public struct EnclaveSession: Hashable, Sendable, WireCodable {
   }
 }
 
-/// A payload between an application and its enclave: the activation's 32 bytes, two bytes (big-endian) that name whom it
-/// goes to or comes from, then the payload.
+/// A payload between an application and its enclave: the activation's 32 bytes, two bytes (big-endian) that name whom
+/// it goes to or comes from, then the payload.
 public struct ApplicationDatagram: Hashable, Sendable {
   public let activation: ActivationID
   public let peer: PeerNumber

@@ -408,7 +408,8 @@ public struct HistogramSpecification: Hashable, Sendable, WireCodable {
     self.highest = highest
   }
 
-  /// Buckets there are at most: two rows of equal ones, and one more row for each further power of two up to ``highest``.
+  /// Buckets there are at most: two rows of equal ones, and one more row for each further power of two up to
+  /// ``highest``.
   public var bucketCount: UInt64 {
     let units = highest / max(unit, 1)
     let powers = UInt64(UInt64.bitWidth - units.leadingZeroBitCount)

@@ -1,8 +1,8 @@
 import Messages
 import Signing
 
-/// A stretch of an activation under one contract: the first booking, or what Extend or Renegotiate added. It runs to the
-/// next one's beginning, the last to its booked end.
+/// A stretch of an activation under one contract: the first booking, or what Extend or Renegotiate added. It runs to
+/// the next one's beginning, the last to its booked end.
 public struct BookedSegment: Hashable, Sendable {
   public let terms: ContractTerms
   /// Its first epoch.
@@ -135,7 +135,7 @@ public struct AccountParties: Hashable, Sendable {
     }
   }
 
-  /// What a key signs in an epoch, in the order of the receipt set; nothing for an anchor whose end moved on.
+  /// What a key signs in an epoch, in the order of the receipt set; nothing for an edge whose end moved on.
   public func points(of signer: PublicKey, in epoch: EpochNumber) -> [MeteredPoint] {
     AccountingSide.allCases.flatMap { $0.points(ends) }.filter { self.signer(of: $0, in: epoch) == signer }
   }
@@ -207,8 +207,8 @@ extension Serving {
 }
 
 extension MeteringTerms {
-  /// How long an anchor waits, from the close of an epoch, for the receipts of the others on its side. The record is due
-  /// by the end of the epoch that follows, and three exchanges come after this, so it may take a quarter of what is
+  /// How long an anchor waits, from the close of an epoch, for the receipts of the others on its side. The record is
+  /// due by the end of the epoch that follows, and three exchanges come after this, so it may take a quarter of what is
   /// left. Whose receipt has not come by then is named in the record as missing.
   public var collectionPatience: Span { max(epoch - grace, epoch / 2) / 4 }
 }

@@ -12,8 +12,8 @@ import Wire
 ///     reading = [population: uint, lost: uint, delivered: uint, due: uint, longest-gap: uint]
 ///     causes  = [customer: bool, operator: bool, nobody-in-particular: bool]
 ///
-/// One evidence per rule of the epoch's contract, null where no window is open; `all` and `core` are the two readings of
-/// ``RuleEvidence``. A link of the chain is null where the point's last receipt was missing.
+/// One evidence per rule of the epoch's contract, null where no window is open; `all` and `core` are the two readings
+/// of ``RuleEvidence``. A link of the chain is null where the point's last receipt was missing.
 public struct AccountState: Hashable, Sendable, WireCodable {
   /// Of the rules of the last recorded epoch's segment.
   var windows: RuleWindows

@@ -2,15 +2,15 @@ import Messages
 
 /// Judging one rule's evidence (sla.md, "Joint record"): MET if the worst case within the error bound is inside,
 /// VIOLATED if even the best case is outside, else INCONCLUSIVE; CONTESTED where it is outside only if the loss on an
-/// access segment is blamed on the operator. Where the two sides do not even agree in which cell that segment lay, it is
-/// INCONCLUSIVE instead (epoch rule 6); what the operator's own receipts admit stays VIOLATED.
+/// access segment is blamed on the operator. Where the two sides do not even agree in which cell that segment lay, it
+/// is INCONCLUSIVE instead (epoch rule 6); what the operator's own receipts admit stays VIOLATED.
 ///
 /// Who alone kept a rule from being judged bears it, before anybody asks whether there were enough samples. How many
 /// there were, or would have been, is just what an interrupted point or a missing receipt hides: an edge that is down
 /// keeps its customer from sending, an enclave that withholds its receipt keeps its numbers. If too few samples came
-/// first, whoever expects worse could always buy INCONCLUSIVE by not counting. So such a MET says who pays, and does not
-/// say that five nines were kept; with several epochs in a window the same holds for all of it, since leaving an epoch
-/// out would let its owner choose which.
+/// first, whoever expects worse could always buy INCONCLUSIVE by not counting. So such a MET says who pays, and does
+/// not say that five nines were kept; with several epochs in a window the same holds for all of it, since leaving an
+/// epoch out would let its owner choose which.
 extension Rule {
   /// - Returns: nil when no epoch of the window was served: judged by no rule.
   func verdict(_ evidence: RuleEvidence, specification: HistogramSpecification) -> Verdict? {
@@ -95,8 +95,8 @@ extension Rule {
   }
 }
 
-/// The evidence that windowed rules carry from epoch to epoch; one entry per rule, in contract order. Windows begin anew
-/// with every segment of an activation.
+/// The evidence that windowed rules carry from epoch to epoch; one entry per rule, in contract order. Windows begin
+/// anew with every segment of an activation.
 public struct RuleWindows: Hashable, Sendable {
   var evidence: [RuleEvidence]
 

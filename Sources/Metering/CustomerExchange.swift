@@ -1,14 +1,14 @@
 import Messages
 import Signing
 
-/// The customer's side of the commitment–reveal exchange (sla.md, "Joint record"), inside the near enclave. It asks; the
-/// operator's anchor edge answers. Every step can be asked again: nothing new is ever signed for an epoch.
+/// The customer's side of the commitment–reveal exchange (sla.md, "Joint record"), inside the near enclave. It asks;
+/// the operator's anchor edge answers. Every step can be asked again: nothing new is ever signed for an epoch.
 ///
 ///     closed ──collect──▶ complete ──commit──▶ committed ──reveal──▶ signed ──submit──▶ recorded, next epoch
 ///
-/// Where another enclave stands at the far end, its receipts are collected first; whose has not come in time is missing.
-/// It opens its receipts only when it holds the operator's commitment, and signs the record only when that is the one
-/// that follows from both sides' receipts.
+/// Where another enclave stands at the far end, its receipts are collected first; whose has not come in time is
+/// missing. It opens its receipts only when it holds the operator's commitment, and signs the record only when that is
+/// the one that follows from both sides' receipts.
 public struct CustomerExchange: Sendable {
   /// What to ask the edge now.
   public enum Ask: Hashable, Sendable {
@@ -177,8 +177,8 @@ public struct CustomerExchange: Sendable {
 
   // MARK: The ledger
 
-  /// What the customer demands or answers a demand with: of the epoch exchanged now, or of the one recorded last. For an
-  /// older one recover an exchange from its journals up to that epoch and ask that.
+  /// What the customer demands or answers a demand with: of the epoch exchanged now, or of the one recorded last. For
+  /// an older one recover an exchange from its journals up to that epoch and ask that.
   /// - Returns: with what must be durable before the material leaves.
   public mutating func material(of epoch: EpochNumber) -> (material: EpochMaterial, persist: EpochJournal?) {
     let material = book.material(of: epoch)

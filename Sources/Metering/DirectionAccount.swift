@@ -47,9 +47,9 @@ struct DirectionAccount: Sendable {
     let arrived = receiver.counts.uniqueReceived
     var (dropped, excused): (UInt64, UInt64) = (0, 0)
     if entry.point == .edgeIngress, entry.condition != .gated {
-      // The edge may drop what is not for the flow's peer and what exceeds the maximum rate; it must carry the rest. Who
-      // is right about either is told by the sender's own receipt, not by the edge's. What it drops at a shut gate is
-      // between the two sides.
+      // The edge may drop what is not for the flow's peer and what exceeds the maximum rate; it must carry the rest.
+      // Who is right about either is told by the sender's own receipt, not by the edge's. What it drops at a shut gate
+      // is between the two sides.
       dropped = min(entry.counts.droppedByPolicy.subtractingToZero(sender.sentElsewhere), sent)
       if sender.counts.bytesSent > terms.bytesPerEpochAtMost(direction) { excused = dropped }
     }

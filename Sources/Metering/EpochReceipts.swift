@@ -117,8 +117,8 @@ extension AccountParties {
 extension SLAReceipt {
   public var meteredPoint: MeteredPoint { MeteredPoint(direction, point) }
 
-  /// Whether its histograms have only buckets that the contract's specification has: what is carried from epoch to epoch
-  /// must stay as small as the contract was checked for (``AccountState``).
+  /// Whether its histograms have only buckets that the contract's specification has: what is carried from epoch to
+  /// epoch must stay as small as the contract was checked for (``AccountState``).
   func keeps(to specification: HistogramSpecification) -> Bool {
     [delay, delayVariation, roundTrips?.summary].allSatisfy { summary in
       summary?.histogram.buckets.last.map { UInt64($0.index) < specification.bucketCount } ?? true

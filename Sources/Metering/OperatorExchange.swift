@@ -54,7 +54,7 @@ public struct OperatorExchange: Sendable {
 
   // MARK: Receipts
 
-  /// Signs the receipts of an epoch that is over: none where another edge serves the near end by then. Epochs are closed
+  /// Signs the receipts of an epoch that is over: of the points at which this edge still stands then. Epochs are closed
   /// one by one, from 0.
   /// - Returns: what must be durable before anything is answered; nil if it is another epoch's turn.
   public mutating func close(_ epoch: EpochNumber, receipts: [SLAReceipt]) -> EpochJournal? {

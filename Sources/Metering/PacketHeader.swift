@@ -159,8 +159,8 @@ extension [UInt8] {
 }
 
 extension PacketTag.Key {
-  /// The key of one activation's tags, from the secret that its two ends share (X25519): two enclaves, or an enclave and
-  /// the edge whose endpoint it talks to. Edges in between cannot check tags; they count and forward.
+  /// The key of one activation's tags, from the secret that its two ends share (X25519): two enclaves, or an enclave
+  /// and the edge whose endpoint it talks to. Edges in between cannot check tags; they count and forward.
   public init?(agreement: KeyAgreementKey, peer: KeyAgreementPublicKey, activation: ActivationID) {
     guard let shared = try? agreement.sharedKey(with: peer, context: "AJIT packet tag \(activation.hexadecimal)") else {
       return nil

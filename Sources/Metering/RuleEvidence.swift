@@ -76,8 +76,8 @@ extension RuleEvidence {
     }
   }
 
-  /// Probes of the near end whose echo did not come rank above all that came. Blamed on the core at most as far as its receipts admit
-  /// losing that many packets.
+  /// Probes of the near end whose echo did not come rank above all that came. Blamed on the core at most as far as its
+  /// receipts admit losing that many packets.
   private mutating func addRoundTrips(_ up: DirectionAccount, _ down: DirectionAccount) {
     let trips = down.receiver.roundTrips
     delay = trips?.summary

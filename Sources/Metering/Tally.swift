@@ -83,8 +83,9 @@ public struct PointMeter: Sendable {
     }
   }
 
-  /// A packet for another than the flow's peer leaves its sender here. It takes a number and will be dropped at the edge
-  /// (``PacketCounts/droppedByPolicy``), so it does not count as sent: that it need not arrive is the sender's own word.
+  /// A packet for another than the flow's peer leaves its sender here. It takes a number and will be dropped at the
+  /// edge (``PacketCounts/droppedByPolicy``), so it does not count as sent: that it need not arrive is the sender's own
+  /// word.
   public mutating func sentElsewhere(_ header: PacketHeader) {
     guard header.epoch >= firstOpen else { return }
     update(header.epoch) { tally, _ in tally.widen(header) }

@@ -3,8 +3,9 @@ import Metering
 import Signing
 import Testing
 
-/// Honest points over a bad network: packets are lost on every segment, late, reordered and doubled, and an end is handed
-/// over in between. Whatever happens, nobody is blamed for what the other lost, and what the core lost is always found.
+/// Honest points over a bad network: packets are lost on every segment, late, reordered and doubled, and an end is
+/// handed over in between. Whatever happens, nobody is blamed for what the other lost, and what the core lost is always
+/// found.
 struct HonestReceiptTests {
   /// A direction's chances, in percent, and what became of its packets, by epoch.
   private struct Weather {
