@@ -6,7 +6,7 @@ import Testing
 /// `kill -9` of any process of a spread consortium, at any moment, under traffic: whatever was FINAL stays, nothing is
 /// settled twice, money is conserved, and the scenario still ends.
 ///
-///     AJIT_KILLS=50 AJIT_FIRST_SEED=7 AJIT_KILL_TOPOLOGY=spread ops/soak kill
+///     AJIT_KILLS=50 AJIT_FIRST_SEED=7 AJIT_KILL_TOPOLOGY=remote-surgery ops/soak kill
 @Suite(.serialized, .timeLimit(.minutes(60)))
 struct KillTests {
   private static func setting(_ name: String, _ otherwise: Int) -> Int {
@@ -17,7 +17,7 @@ struct KillTests {
   private static let kills = setting("AJIT_KILLS", 4)
   private static let killsPerScenario = 4
   private static let firstSeed = setting("AJIT_FIRST_SEED", 1)
-  private static let topology = ProcessInfo.processInfo.environment["AJIT_KILL_TOPOLOGY"] ?? "remote-surgery"
+  private static let topology = ProcessInfo.processInfo.environment["AJIT_KILL_TOPOLOGY"] ?? "spread"
   /// A moment is drawn from so many milliseconds after the last killed one is back.
   private static let longestPauseMs: UInt64 = 1_500
 

@@ -116,7 +116,7 @@ struct InterruptedReportTests {
     let planned = try #require(customer.activations.first)
     // Refused is not what the topology expects.
     let activation = ScenarioReport.Activation(
-      planned: planned, customer: customer.name, contract: topology.contract(planned.contract), id: nil,
+      planned: planned, customer: customer.name, topology: topology, id: nil,
       end: endedAt == nil ? .underWay("serving") : .refused("too late"),
       milestones: .init(requestedAt: start - .seconds(5), endedAt: endedAt))
     return ScenarioReport(name: topology.name, activations: [activation], height: 1, isConserved: isConserved)
