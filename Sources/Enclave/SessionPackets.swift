@@ -11,7 +11,8 @@ extension Session {
   }
 
   /// A packet stamped and counted, or nil: the flow is not open, no epoch runs, it exceeds what was bought, or no
-  /// number is reserved for it. Such a packet is dropped here, before it gets a number, so that it can never look like loss.
+  /// number is reserved for it. Such a packet is dropped here, before it gets a number, so that it can never look like
+  /// loss.
   mutating func send(
     _ purpose: PacketHeader.Purpose, to peer: PeerNumber, payload: ArraySlice<UInt8>, at now: Instant
   ) -> Leaving? {

@@ -50,7 +50,10 @@ struct EdgeEnd: Sendable {
     return paths[index].carry(bytes: packet.bytes.count, at: now)
   }
 
-  mutating func rebook(_ booking: FlowBooking) {
+  mutating func rebook(_ booking: FlowBooking, _ configuration: EdgeCore.Configuration) {
+    if let rate = booking.amendedRate(end.sending), !configuration.isNarrowed(end.sending) {
+      for index in paths.indices { paths[index].widen(to: rate) }
+    }
     booking.rebook(&ingress)
     booking.rebook(&egress)
     policy.rebook(booking.parties.segments)
@@ -66,5 +69,23 @@ extension PathEmulator {
       rate: rate == 0 ? 0 : rate &+ order.terms.probeRate)
     let seed = configuration.seed ^ order.activation.value.bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
     self.init(planned.impaired(by: configuration.impairment, direction), seed: seed &+ UInt64(direction.rawValue))
+  }
+}
+
+extension FlowBooking {
+  /// What the slice must carry since an amendment, probes included: the greatest of the guaranteed rates, bit/s.
+  func amendedRate(_ direction: Direction) -> UInt64? {
+    parties.amendments.map { segment in
+      let service = segment.terms.service
+      return (direction == .up ? service.guaranteedUp : service.guaranteedDown) &+ segment.terms.probeRate
+    }.max()
+  }
+}
+
+extension EdgeCore.Configuration {
+  /// Whether the real path behind this edge carries what it carries, whatever is planned.
+  func isNarrowed(_ direction: Direction) -> Bool {
+    guard let impairment, impairment.direction == nil || impairment.direction == direction else { return false }
+    return impairment.rate != nil
   }
 }

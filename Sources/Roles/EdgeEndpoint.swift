@@ -69,7 +69,8 @@ struct EdgeEndpoint: Sendable {
   mutating func reserveNumbers() -> UInt64? { open?.sender.reserve() }
   mutating func reserved(_ limit: UInt64) { open?.sender.reserved(limit) }
 
-  mutating func rebook(_ booking: FlowBooking) {
+  mutating func rebook(_ booking: FlowBooking, _ configuration: EdgeCore.Configuration) {
+    if let rate = booking.amendedRate(.down), !configuration.isNarrowed(.down) { path.widen(to: rate) }
     booking.rebook(&receive)
     booking.rebook(&transmit)
     if var sender = open?.sender {

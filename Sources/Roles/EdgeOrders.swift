@@ -11,17 +11,18 @@ extension EdgeCore {
       close(activation, &turn)
       turn.add(.reply(token, .acknowledged))
     case .endSession(let ending):
+      let configuration = configuration
       change(token, ending.activation, &turn) { service in
-        service.end(after: ending.epochs) ? nil : "that epoch is over, or beyond those booked"
+        service.end(after: ending.epochs, configuration) ? nil : "that epoch is over, or beyond those booked"
       }
     case .routeService(let route):
       change(token, route.activation, &turn) { service in
         service.add(route) ? nil : "an end moves \(ActivationLimits.handovers) times at most"
       }
     case .updateBooking(let update):
-      let now = turn.now
+      let (now, configuration) = (turn.now, configuration)
       change(token, update.activation, &turn) { service in
-        service.update(update, at: now) ? nil : "it does not fit what is booked, or its epochs are over"
+        service.update(update, configuration, at: now) ? nil : "it does not fit what is booked, or its epochs are over"
       }
     case .settleEpoch(let settling): settle(token, settling, &turn)
     case .getEpochMaterial(let request): giveMaterial(token, request, &turn)

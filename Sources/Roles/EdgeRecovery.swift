@@ -60,6 +60,7 @@ extension EdgeService {
       endpoint = EdgeEndpoint(
         order, booking, from: nextToClose, recoveredNumbers: kept.numbersReserved, configuration)
     }
+    rebook(configuration)
     for flow in kept.flows {
       guard let opening = try? flow.opening.payload(), let signer = flow.opening.envelope.signer,
         let index = ends.firstIndex(where: { order.order.enclave(at: $0.end) == signer })

@@ -96,28 +96,31 @@ struct EdgeService: Sendable {
       activation: activation, end: order.end, from: order.from,
       cell: order.order.cell(of: order.end) ?? order.order.cell, edge: ownKey, plan: order.confirmation.planHash)
     let update = BookingUpdate.handover(handover, edge: ActorAddress(.edge, configuration.name), port: nil)
-    return self.update(update, at: .zero) ? .added : .contradicts
+    return self.update(update, configuration, at: .zero) ? .added : .contradicts
   }
 
   /// A handover or an amendment that is FINAL.
   /// - Returns: false for one that does not fit, or that comes after its epochs were closed here.
-  mutating func update(_ update: BookingUpdate, at now: Instant) -> Bool {
+  mutating func update(_ update: BookingUpdate, _ configuration: EdgeCore.Configuration, at now: Instant) -> Bool {
     var changed = self
     guard changed.booking.apply(update, at: now), changed.account.apply(update) else { return false }
-    changed.rebook()
+    changed.rebook(configuration)
     self = changed
     return true
   }
 
-  mutating func end(after epochs: UInt64) -> Bool {
+  mutating func end(after epochs: UInt64, _ configuration: EdgeCore.Configuration) -> Bool {
     guard booking.end(after: epochs, closed: nextToClose) else { return false }
-    rebook()
+    rebook(configuration)
     return true
   }
 
-  private mutating func rebook() {
-    for index in ends.indices { ends[index].rebook(booking) }
-    endpoint?.rebook(booking)
+  mutating func rebook(_ configuration: EdgeCore.Configuration) {
+    for index in ends.indices { ends[index].rebook(booking, configuration) }
+    if var endpoint {
+      endpoint.rebook(booking, configuration)
+      self.endpoint = endpoint
+    }
   }
 
   /// Kept in order of their first epoch: a controller that starts anew tells all of them again, one by one.

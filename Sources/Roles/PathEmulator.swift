@@ -52,7 +52,7 @@ public struct PathImpairment: Hashable, Sendable {
 /// The slice of one flow and direction, emulated in the edge's forwarding: a queue served at the rate, then the delay.
 /// Packets keep their order. Seeded: the same packets at the same times always meet the same fate.
 struct PathEmulator: Sendable {
-  private let condition: PathCondition
+  private var condition: PathCondition
   private var noise: PathNoise
   /// When the queue is empty.
   private var busyUntil: Instant = .zero
@@ -65,6 +65,11 @@ struct PathEmulator: Sendable {
   init(_ condition: PathCondition, seed: UInt64) {
     self.condition = condition
     noise = PathNoise(seed: seed)
+  }
+
+  /// The slice was stitched anew for an amendment: it carries at least so much, bit/s.
+  mutating func widen(to rate: UInt64) {
+    if condition.rate > 0 { condition.rate = max(condition.rate, rate) }
   }
 
   /// - Returns: when the packet comes out; nil when it is lost.
