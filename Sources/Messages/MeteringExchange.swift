@@ -1,13 +1,17 @@
 import Signing
 import Wire
 
-// What enclave and edge say to each other. The enclave always asks; every answer can be asked for again.
+// What enclaves and edges say to each other. Every answer can be asked for again.
 //
-//     request                          answer
-//     FlowOpening     (envelope)       FlowOpened         (envelope)
-//     CommitmentExchange               CommitmentExchange
-//     ReceiptReveal                    ReceiptsRevealed
-//     RecordSubmission                 .acknowledged
+//     request             answer              asked by           of
+//     FlowOpening         FlowOpened          an enclave         each edge that serves its end
+//     FlowOpening         FlowOpening         each enclave       the one at the other end (pair)
+//     ReceiptsRequest     ReceiptSet          the near enclave   the far one, for each epoch
+//                                             the anchor edge    the other edges, for each epoch
+//     CommitmentExchange  CommitmentExchange  the near enclave   the anchor edge
+//     ReceiptReveal       ReceiptsRevealed    the near enclave   the anchor edge
+//     RecordSubmission    .acknowledged       the near enclave   the anchor edge, which answers after the others know
+//                                             the anchor edge    the other edges, whose gates wait for the record
 //
 // The envelopes are checked by whoever takes the message off the bus; whether their signer is the one expected is for
 // the core that knows the activation.
