@@ -83,13 +83,13 @@ extension EdgeService {
 
   /// A packet leaves the network here, for the enclave at this end.
   private mutating func leaves(_ receiver: FlowEnd, _ packet: Packet, arrival: Instant) -> Disposition {
-    guard let index = index(of: receiver), servesEnd(receiver, in: packet.header.epoch),
-      let enclave = ends[index].flow?.opening.address
-    else { return .stray }
+    guard let index = index(of: receiver), servesEnd(receiver, in: packet.header.epoch) else { return .stray }
     let bytes = packet.bytes.count
     guard ends[index].egress.received(packet.header, bytes: bytes, at: arrival) == .counted else { return .stops }
     ends[index].egress.passedOn(packet.header, bytes: bytes)
-    return .goesOn(to: enclave)
+    // Where its enclave has opened no flow the packet has come as far as the operator can bring it: what is missing
+    // behind this point is the access segment's, never the core's.
+    return ends[index].flow.map { .goesOn(to: $0.opening.address) } ?? .stray
   }
 
   // MARK: The endpoint
