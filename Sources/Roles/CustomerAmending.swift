@@ -53,23 +53,24 @@ extension CustomerCore {
     ask(.amend(number), index, controller, .proposeSegment(message), &turn)
   }
 
-  /// Taken or refused. Taken is not done: the ledger says that, or it is asked again a few times.
+  /// Taken or refused, for now: another change may be under way, or room may come. Taken is not done, the ledger says
+  /// that. Either way it is asked for again a few times.
   mutating func proposalAnswered(
     _ errand: Errand, _ index: Int, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn
   ) {
     guard let position = purchases[index].errands.firstIndex(where: { $0.errand == errand }) else { return }
-    switch result {
-    case .success where purchases[index].errands[position].failures < Self.maximumProposals:
-      purchases[index].errands[position].failures += 1
-      postpone(errand, of: index, by: Self.proposalInterval, &turn)
-    case .failure(let error) where error.isOfThisReceiver: retry(errand, of: index, &turn)
-    case .success:
-      turn.note("\(purchases[index].part.label): \(errand) was taken and does not come", .warning)
-      finish(errand, of: index)
-    case .failure(let error):
-      turn.note("\(purchases[index].part.label): the operator refuses \(errand): \(error)", .warning)
-      finish(errand, of: index)
+    // Not heard, so not counted.
+    if case .failure(let error) = result, error.isOfThisReceiver {
+      return postpone(errand, of: index, by: Self.resend, &turn)
     }
+    purchases[index].errands[position].failures += 1
+    let mayCome = if case .failure(let error) = result { error.code == .failedPrecondition } else { true }
+    if mayCome, purchases[index].errands[position].failures < Self.maximumProposals {
+      return postpone(errand, of: index, by: Self.proposalInterval, &turn)
+    }
+    let answer = if case .failure(let error) = result { "\(error)" } else { "taken, and it does not come" }
+    turn.note("\(purchases[index].part.label): \(errand) is given up: \(answer)", .warning)
+    finish(errand, of: index)
   }
 
   // MARK: Following

@@ -60,11 +60,14 @@ extension CustomerCore {
 
   // MARK: Watching
 
-  /// When the first record is overdue, and early enough to demand service.
+  /// When the first record is overdue, or else early enough to demand service that has not begun.
   func firstWatch(_ service: Service) -> Instant {
-    let (metering, deadlines) = (service.terms.metering, service.terms.deadlines)
-    let due = metering.epoch * 2 + metering.grace + Self.demandPatience
-    return service.confirmation.startAt + min(due, deadlines.demandWithin / 2)
+    min(due(0, service), service.confirmation.startAt + service.terms.deadlines.demandWithin / 2)
+  }
+
+  /// The record of an epoch is due by the end of the next (epoch rule 8).
+  private func due(_ epoch: EpochNumber, _ service: Service) -> Instant {
+    service.start(of: epoch + 2) + service.terms.metering.grace + Self.demandPatience
   }
 
   mutating func watched(
@@ -75,7 +78,8 @@ extension CustomerCore {
     // An enclave that does not answer is no fault of the operator.
     guard case .success(let message) = result, case .enclaveStatus(let status) = message.value else { return }
     let demands = purchases[index].demands
-    if status.record == nil, demands.posted == nil, !demands.service, turn.now >= firstWatch(service),
+    if status.record == nil, demands.posted == nil, !demands.service,
+      status.phase == .opening || turn.now >= due(0, service),
       turn.now < service.confirmation.startAt + service.terms.deadlines.demandWithin
     {
       return add(.demandService, to: index, &turn)
@@ -88,7 +92,7 @@ extension CustomerCore {
   mutating func demandMissingRecord(
     _ index: Int, _ service: Service, _ status: EnclaveStatus, _ turn: inout Turn
   ) -> Bool {
-    let (purchase, metering) = (purchases[index], service.terms.metering)
+    let purchase = purchases[index]
     // Too long, and no time is left to settle.
     guard turn.now < service.end(epochs: purchase.epochs) + service.terms.deadlines.settleWithin / 2 else {
       return false
@@ -98,8 +102,7 @@ extension CustomerCore {
     let next = [signed, purchase.demands.posted].compactMap { $0 }.max().map { $0 + 1 } ?? 0
     // Service that never came is demanded as such, while that is possible.
     guard next < purchase.epochs, purchase.demands.own.last.map({ $0 < next }) ?? true else { return false }
-    let due = service.start(of: next + 2) + metering.grace + Self.demandPatience
-    guard turn.now >= due else { return false }
+    guard turn.now >= due(next, service) else { return false }
     add(.demandRecord(next), to: index, &turn)
     return true
   }

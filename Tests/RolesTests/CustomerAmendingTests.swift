@@ -136,9 +136,12 @@ import Testing
       if case .requestHandover = request.message { true } else { false }
     }
     let refusal = RemoteError(.failedPrecondition, "no slice to that cell")
-    let wasAsked = story.driver.answer(.failure(refusal), isHandoverRequest)
-    #expect(wasAsked)
-    try story.blocks(for: .seconds(10))
+    var asked = 0
+    for _ in 0..<60 {
+      if story.driver.answer(.failure(refusal), isHandoverRequest) { asked += 1 }
+      try story.blocks(for: .milliseconds(500))
+    }
+    #expect(asked == CustomerCore.maximumProposals)
     #expect(!story.driver.requests.contains(where: isHandoverRequest))
   }
 

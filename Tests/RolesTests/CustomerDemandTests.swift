@@ -101,6 +101,15 @@ import Wire
     #expect(story.driver.takeSubmissions().isEmpty)
   }
 
+  @Test func aFlowThatDoesNotOpenIsDemanded() throws {
+    var (story, id) = try Self.story()
+    try story.blocks(for: .seconds(7))
+    let status = EnclaveStatus(activation: id, phase: .opening, epoch: 0, record: nil)
+    story.driver.answer(.success(.enclaveStatus(status))) { $0.message.isEnclaveStatusQuestion }
+    let sent = story.driver.takeStatement(Self.isDemandService)
+    #expect(sent?.transaction.action == .demandService(id))
+  }
+
   @Test func anEnclaveThatIsDownDemandsNothing() throws {
     var (story, _) = try Self.story()
     try story.blocks(for: .seconds(12))
