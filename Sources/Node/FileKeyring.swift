@@ -108,7 +108,7 @@ struct FileKeyring: Keyring, Sendable {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     guard descriptor >= 0 else {
       if errno == ENOENT { throw .keyMissing(path: path) }
-      throw Files.failure(path)
+      throw Files.failure(path, reading: true)
     }
     defer { close(descriptor) }
     var status = stat()

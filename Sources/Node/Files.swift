@@ -58,7 +58,7 @@ enum Files {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
       if errno == ENOENT { return nil }
-      throw failure(path)
+      throw failure(path, reading: true)
     }
     defer { close(descriptor) }
     return try read(descriptor, path)
@@ -70,7 +70,7 @@ enum Files {
     while bytes.count <= maximumBytes * 8 {
       let count = Glibc.read(descriptor, &chunk, chunk.count)
       if count < 0, errno == EINTR { continue }
-      guard count >= 0 else { throw failure(path) }
+      guard count >= 0 else { throw failure(path, reading: true) }
       if count == 0 { return bytes }
       bytes += chunk[..<count]
     }
@@ -143,9 +143,11 @@ enum Files {
     return String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  static func failure(_ path: String) -> NodeError {
+  /// What a failed call says, by `errno`.
+  static func failure(_ path: String, reading: Bool = false) -> NodeError {
     let code = errno
     switch code {
+    case EACCES where reading, EPERM where reading: return .storage(.unreadable(path: path, detail: reason(code)))
     case ENOSPC, EDQUOT: return .storage(.diskFull(path: path))
     case EACCES, EROFS, EPERM: return .storage(.unwritable(path: path, detail: reason(code)))
     default: return .file(path: path, detail: reason(code))

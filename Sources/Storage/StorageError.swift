@@ -10,6 +10,8 @@ public enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
   case missing(path: String)
   /// No permission, a read-only file system, a path that cannot exist.
   case unwritable(path: String, detail: String)
+  /// No permission to read.
+  case unreadable(path: String, detail: String)
   case diskFull(path: String)
   /// The bytes on disk are not what was written.
   case corrupt(path: String, detail: String)
@@ -33,6 +35,8 @@ public enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
       return "\(path) does not exist: check the path, or create it by running the topology once"
     case .unwritable(let path, let detail):
       return "\(path) cannot be written (\(detail)): check owner, permissions and mount"
+    case .unreadable(let path, let detail):
+      return "\(path) cannot be read (\(detail)): check owner and permissions"
     case .diskFull(let path):
       return "no space left for \(path): free space on that file system and start again"
     case .corrupt(let path, let detail):

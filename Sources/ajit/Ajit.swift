@@ -1,4 +1,6 @@
 import ArgumentParser
+import Messages
+import Storage
 
 /// The command line. Commands parse, call one module, and print; nothing is decided here.
 @main
@@ -15,6 +17,7 @@ struct Ajit: AsyncParsableCommand {
       Exit status (sysexits.h where one fits):
       \(CommandStatus.documentation)
       """,
+    version: "0.3.0 (data format \(DataDirectory.format), genesis \(Genesis.formatVersion))",
     subcommands: [
       ValidateCommand.self, UpCommand.self, WatchCommand.self, SimulateCommand.self, StatusCommand.self,
       KeysCommand.self,

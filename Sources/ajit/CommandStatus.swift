@@ -76,7 +76,7 @@ enum CommandStatus: Int32, CaseIterable {
     case .locked: .locked
     case .newerFormat, .notADataDirectory, .corrupt, .substrateChanged: .badData
     case .missing: .missingInput
-    case .unwritable: .notPermitted
+    case .unwritable, .unreadable: .notPermitted
     case .diskFull, .failed: .inputOutput
     case .unusableRecord: .halted
     }

@@ -45,6 +45,7 @@ struct KillTests {
     #expect(outcome.status == 0 || outcome.status == 2, story)
     try expectEnds(result, story)
     try expectLedgers(data, run, story)
+    print("killed \(killed.joined(separator: ", ")) (seed \(seed))")
     for (node, ms) in run.returns { print("returned \(node) after \(ms) ms (seed \(seed))") }
   }
 
@@ -91,6 +92,11 @@ struct KillTests {
     }
     for (height, count) in run.blocks.sorted(by: { $0.key < $1.key }) {
       #expect(transactions[height] == count, "block \(height): \(story)")
+    }
+    // Nobody is convicted: what a crash makes an honest party leave out is no second statement.
+    let listing = try Program.run("ledger", "transactions", "--data", data, "--member", longest, "--json").outputLines
+    for line in try listing.map(SpreadRun.object) where line["action"] as? String == "Dispute" {
+      #expect((line["details"] as? String)?.contains("two statements") == false, story)
     }
     let ended = try Program.run("ledger", "activations", "--data", data, "--member", longest, "--json").outputLines
     let ids = try ended.map { try #require(SpreadRun.object($0)["id"] as? String) }

@@ -20,7 +20,7 @@ struct KeysGenerate: AsyncParsableCommand {
     commandName: "generate", abstract: "Make a network: its genesis, and a key bundle for each of its nodes.",
     discussion: """
       Writes DIR/NODE for every node that the topology's `nodes:` names (without that section, one node per actor):
-      that node's secrets, the genesis, and the address book of all. Give each host its own directory and no other.
+      that node's secrets, the genesis, and the address book of all. Give each host its own directory and no other. \
       DIR/OFFLINE has the organisations' keys, which no node needs; DIR/CLIENT is for whoever only watches.
 
       Nothing is overwritten; when it fails, nothing stays.

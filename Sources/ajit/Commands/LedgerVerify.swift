@@ -11,8 +11,8 @@ struct LedgerVerify: AsyncParsableCommand {
       ajit ledger verify
       ajit ledger verify --data .ajit/remote-surgery --member bravo
 
-      Trusts the genesis and nothing else. Every block is executed again, every signature and certificate verified, all
-      money counted, and all members must hold the same blocks up to their common height. Exit status 65 when anything
+      Trusts the genesis and nothing else. Every block is executed again, every signature and certificate verified, all \
+      money counted, and all members must hold the same blocks up to their common height. Exit status 65 when anything \
       differs, with the member, the height and what it is.
       """)
 
@@ -34,7 +34,7 @@ struct LedgerVerify: AsyncParsableCommand {
       }
       var auditor: LedgerAuditor
       do { auditor = try LedgerAuditor(genesis: consortium.genesis) } catch {
-        throw CommandFailure(.badData, "\(consortium.path)/genesis.cbor begins no network: \(error)")
+        throw CommandFailure(.badData, "\(consortium.path)/genesis.cbor begins no network: \(Wording.fault(error))")
       }
       var findings: [LedgerAuditor.Finding] = []
       for log in logs {

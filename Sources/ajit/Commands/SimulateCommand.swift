@@ -12,8 +12,8 @@ struct SimulateCommand: AsyncParsableCommand {
       ajit simulate topologies/congested.yaml
       ajit simulate topologies/congested.yaml --seed 7 --json
 
-      The same file, seed and program give the same history in any build; the trace hash tells. Checks that no promise
-      of the protocol was broken on the way. Exit status 0 when every activation ended as its `expect:` says and money
+      The same file, seed and program give the same history in any build; the trace hash tells. Checks that no promise \
+      of the protocol was broken on the way. Exit status 0 when every activation ended as its `expect:` says and money \
       is conserved, 2 when not.
       """)
 

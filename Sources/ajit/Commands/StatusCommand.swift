@@ -38,15 +38,19 @@ struct StatusCommand: AsyncParsableCommand {
       return
     }
     let terminal = Terminal()
-    var table = Table([.init("actor"), .init("status")])
+    let indent = (answers.map(\.shortActor.count).max() ?? 0) + 2
     for answer in answers {
-      let text = answer.items.map { "\($0.name) \($0.value.count > 16 ? String($0.value.prefix(8)) : $0.value)" }
-      table.add([
-        Table.Cell(answer.shortActor),
-        answer.error.map { Table.Cell($0, .yellow) } ?? Table.Cell(text.joined(separator: ", ")),
-      ])
+      let text = answer.items.map { "\($0.name) \($0.isLongName ? String($0.value.prefix(8)) : $0.value)" }
+      let style: Terminal.Style = answer.error == nil ? .plain : .yellow
+      // All of it, over as many lines as it takes: what is cut off is what somebody looked for.
+      let lines = VisibleText.wrapped(
+        answer.error ?? text.joined(separator: ", "), to: max(20, terminal.tableWidth - indent))
+      for (index, line) in lines.enumerated() {
+        let actor = index == 0 ? answer.shortActor : ""
+        Terminal.write(
+          actor + String(repeating: " ", count: indent - actor.count) + terminal.styled(line, style) + "\n")
+      }
     }
-    Terminal.write(lines: table.lines(width: terminal.tableWidth, terminal))
   }
 }
 
@@ -65,6 +69,9 @@ struct StatusInquiry {
     struct Item: Encodable, Sendable {
       let name: String
       let value: String
+
+      /// Of 64 digits, of which eight are enough for people.
+      var isLongName: Bool { value.count == 64 && value.allSatisfy(\.isHexDigit) }
     }
 
     /// Contracts are named by 64 digits; eight are enough for people.

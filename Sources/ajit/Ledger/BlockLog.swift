@@ -31,7 +31,8 @@ struct BlockLog {
         guard record.key <= last else { return }
         let segment: LedgerSegment
         do throws(WireError) { segment = try LedgerSegment(decoding: record.bytes) } catch {
-          throw LedgerProblem(member: member, height: record.key, "the stored bytes are no segment: \(error)")
+          throw LedgerProblem(
+            member: member, height: record.key, "the stored bytes are no segment: \(Wording.fault(error))")
         }
         guard segment.blocks.last?.header.height == record.key else {
           throw LedgerProblem(member: member, height: record.key, "another block is stored under this height")

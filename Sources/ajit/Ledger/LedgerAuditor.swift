@@ -64,7 +64,7 @@ struct LedgerAuditor {
     }
     guard first == finding.height + 1 else { throw problem(finding.height + 1, "the block is missing") }
     do { _ = try verifier.verify(segment) } catch {
-      throw problem(first, "the segment does not verify: \(error)")
+      throw problem(first, "the segment does not verify: \(Wording.fault(error))")
     }
     for block in segment.blocks {
       let height = block.header.height
@@ -90,7 +90,7 @@ struct LedgerAuditor {
       _ = try verifier.verify(block)
       return "it holds another valid block than \(member)"
     } catch {
-      return "the block does not verify: \(error)"
+      return "the block does not verify: \(Wording.fault(error))"
     }
   }
 }
@@ -108,7 +108,7 @@ extension LedgerDiscrepancy.Difference {
     case .events(let stated, let computed):
       "executing the block gives \(computed) events that differ from the \(stated) it states"
     case .stateRoot(let stated, let computed): "the state's root is \(computed.short), the block says \(stated.short)"
-    case .money(let fault): "money does not add up: \(fault)"
+    case .money(let fault): "money does not add up: \(Wording.fault(fault))"
     }
   }
 }

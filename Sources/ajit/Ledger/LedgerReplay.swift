@@ -35,7 +35,7 @@ struct LedgerReplay {
     genesis = consortium.genesis
     signers = SignerNames(consortium.genesis)
     do { state = try LedgerState(genesis: consortium.genesis) } catch {
-      throw CommandFailure(.badData, "\(consortium.path): the genesis begins no network: \(error)")
+      throw CommandFailure(.badData, "\(consortium.path): the genesis begins no network: \(Wording.fault(error))")
     }
     try log.forEachSegment(through: last) { segment in
       for block in segment.blocks {
@@ -56,7 +56,7 @@ struct LedgerReplay {
       transactions = try block.body.transactions.map { try SignedTransaction($0) }
       executed = try before.executing(transactions, in: BlockContext(header))
     } catch {
-      throw problem("the block cannot be executed: \(error)")
+      throw problem("the block cannot be executed: \(Wording.fault(error))")
     }
     guard executed.outcomes.results.count == block.body.outcomes.results.count,
       executed.state.root == header.stateRoot

@@ -15,6 +15,24 @@ extension JointRecord {
 
 /// How things are said to people, in one place.
 enum Wording {
+  /// An error's name in words: `invalidValue(field: "salt")` becomes `invalid value (field: "salt")`. For errors of the
+  /// cores, which are names because nothing but a test reads them.
+  static func fault(_ error: some Error) -> String {
+    var words = ""
+    var isQuoted = false
+    for character in "\(error)" {
+      if character == "\"" { isQuoted.toggle() }
+      if !isQuoted, character.isUppercase, words.last?.isLowercase == true {
+        words += " \(character.lowercased())"
+      } else if !isQuoted, character == "(", words.last?.isLetter == true {
+        words += " ("
+      } else {
+        words.append(character)
+      }
+    }
+    return words
+  }
+
   static func verdict(_ verdict: Verdict) -> String { "\(verdict)".uppercased() }
 
   static func style(_ verdict: Verdict) -> Terminal.Style {
