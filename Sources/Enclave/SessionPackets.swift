@@ -16,22 +16,23 @@ extension Session {
   mutating func send(
     _ purpose: PacketHeader.Purpose, to peer: PeerNumber, payload: ArraySlice<UInt8>, at now: Instant
   ) -> Leaving? {
-    guard let tagKey, let epoch = clock.epoch(at: now), let flow = flow(in: epoch), var sender else { return nil }
+    guard let tagKey, let epoch = clock.epoch(at: now), let flow = flow(in: epoch) else { return nil }
     let bytes = payload.count + PacketHeader.overheadBytes
-    defer { self.sender = sender }
-    switch sender.stamp(purpose, peer: peer, bytes: bytes, at: now) {
-    case .closed: return nil
-    case .dropped(let epoch):
+    switch sender?.stamp(purpose, peer: peer, bytes: bytes, at: now) {
+    case nil, .closed?: return nil
+    case .dropped(let epoch)?:
       transmit.droppedByPolicy(epoch: epoch, at: now)
       return nil
-    case .leaves(let header):
+    case .leaves(let header)?:
       // What is for others takes a number and is dropped at the edge; that it need not arrive is this receipt's word.
       if peer == self.peer { transmit.sent(header, bytes: bytes) } else { transmit.sentElsewhere(header) }
       if purpose == .probe {
         probes.sent(header)
         receive.probed(epoch: header.epoch)
       }
-      return Leaving(edge: flow.address, bytes: header.packet(payload: payload, key: tagKey))
+      // By the stamp: it never goes back, also when the clock does.
+      let edge = self.flow(in: header.epoch) ?? flow
+      return Leaving(edge: edge.address, bytes: header.packet(payload: payload, key: tagKey))
     }
   }
 
@@ -78,11 +79,7 @@ extension Session {
   }
 
   /// - Returns: the limit of numbers to make durable and read back now.
-  mutating func reserveNumbers() -> UInt64? {
-    guard var sender else { return nil }
-    defer { self.sender = sender }
-    return sender.reserve()
-  }
+  mutating func reserveNumbers() -> UInt64? { sender?.reserve() ?? nil }
 
   mutating func reserved(_ limit: UInt64) { sender?.reserved(limit) }
 }

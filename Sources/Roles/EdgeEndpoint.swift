@@ -57,16 +57,15 @@ struct EdgeEndpoint: Sendable {
     _ purpose: PacketHeader.Purpose, peer: PeerNumber, payload: [UInt8], at now: Instant
   ) -> [UInt8]? {
     let bytes = payload.count + PacketHeader.overheadBytes
-    guard var open, case .leaves(let header) = open.sender.stamp(purpose, peer: peer, bytes: bytes, at: now) else {
-      return nil
-    }
-    self.open = open
+    guard let key = open?.key,
+      case .leaves(let header)? = open?.sender.stamp(purpose, peer: peer, bytes: bytes, at: now)
+    else { return nil }
     transmit.sent(header, bytes: bytes)
-    return header.packet(payload: payload, key: open.key)
+    return header.packet(payload: payload, key: key)
   }
 
   /// - Returns: the limit of numbers to make durable and read back now.
-  mutating func reserveNumbers() -> UInt64? { open?.sender.reserve() }
+  mutating func reserveNumbers() -> UInt64? { open?.sender.reserve() ?? nil }
   mutating func reserved(_ limit: UInt64) { open?.sender.reserved(limit) }
 
   mutating func rebook(_ booking: FlowBooking, _ configuration: EdgeCore.Configuration) {

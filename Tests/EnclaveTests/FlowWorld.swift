@@ -4,6 +4,7 @@ import Messages
 import Metering
 import Roles
 import Signing
+import Testing
 
 /// Enclaves and edges in virtual time, with control links and data links between them that lose, delay and double what
 /// the story says. The customers' hosts and the controller are the story itself.
@@ -152,6 +153,10 @@ final class FlowWorld {
 
   func deliver(_ actor: Actor, _ event: Event) throws {
     guard let effects = cores[actor]?.handle(event, at: now) else { return }
+    // Packets never wait for a disk.
+    for (effect, next) in zip(effects, effects.dropFirst()) {
+      if case .transmit = next { Issue.record("\(actor) sends after \(effect)") }
+    }
     for effect in effects { try perform(effect, of: actor) }
   }
 
