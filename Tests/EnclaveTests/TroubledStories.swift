@@ -4,8 +4,7 @@ import Metering
 import Roles
 import Testing
 
-/// Everything at once: two customers, both ends moving, an extension, a bad control link and crashes. What the story says
-/// to an actor that is down, it says again when it is back, as customers and controllers do.
+/// Everything at once: two customers, both ends moving, an extension, a bad control link and crashes.
 struct TroubledStories {
   @Test(arguments: 1...12) func theAccountIsCompletedAndNobodyContradictsItself(seed: UInt64) throws {
     let world = try FlowWorld(try FlowStories.terms(), epochs: 6, isForTwo: true, seed: seed)
