@@ -28,12 +28,26 @@ public final class Bus: Sendable {
   /// Listens on an endpoint. A socket file left by a crashed process is replaced; a live one is not.
   /// - Parameter publicationPort: for `tcp://`, where publications leave; 0 lets the system choose. Subscribers ask
   ///   for it. With a fixed one, they come back faster after a restart of this process.
+  /// - Parameter claims: for `ipc://`, whom those who connect there may speak for: processes of this user, which the
+  ///   kernel vouches for, and no more is known of them. Over `tcp://` that hangs on the key, see ``Admission``.
   /// - Returns: the endpoint with the port the system chose.
   /// - Throws: `addressInUse`, `cannotBind`, `illegalEndpoint`, `needsKeys`, `closed`.
   @discardableResult
-  public func bind(_ endpoint: BusEndpoint, publicationPort: UInt16 = 0) async throws(BusError) -> BusEndpoint {
-    try await ask { .bind(endpoint, publicationPort: publicationPort, $0) }
+  public func bind(
+    _ endpoint: BusEndpoint, publicationPort: UInt16 = 0, claims: Claims = .anybody
+  ) async throws(BusError) -> BusEndpoint {
+    try await ask { .bind(endpoint, publicationPort: publicationPort, claims, $0) }
   }
+
+  /// Enrols a CURVE key, or changes whom an enrolled one may speak for: from the next message on, also over connections
+  /// that it has.
+  /// - Throws: `limitReached`, `closed`.
+  public func admit(_ admission: Admission) async throws(BusError) { try await ask { .admit(admission, $0) } }
+
+  /// From now on the key gets no connection, and requests over those it has are refused. Publications, which anybody
+  /// enrolled may hear, still reach a connection that it has: libzmq cuts none.
+  /// - Throws: `closed`.
+  public func revoke(_ key: CurvePublicKey) async throws(BusError) { try await ask { .revoke(key, $0) } }
 
   /// Makes an actor reachable under its address.
   /// - Parameter mailboxCapacity: deliveries; see ``Mailbox`` for what happens beyond.

@@ -4,7 +4,7 @@ import Messages
 public struct BusConfiguration: Sendable {
   /// This bus's own CURVE keys; needed for `tcp://` only.
   public var keys: CurveKeyPair?
-  /// Who may connect over `tcp://`, and as whom.
+  /// Who may connect over `tcp://`, and as whom, until ``Bus/admit(_:)`` or ``Bus/revoke(_:)`` says otherwise.
   public var admissions: [Admission]
   public var limits: BusLimits
   public var socketOptions: SocketOptions
@@ -20,21 +20,32 @@ public struct BusConfiguration: Sendable {
   }
 }
 
-/// One enrolled CURVE key and the actors its holder may speak for. A connection with this key that claims another
-/// actor's address is answered `.permissionDenied` and counted.
-public struct Admission: Sendable {
-  public let key: CurvePublicKey
+/// The actors somebody may speak for.
+public struct Claims: Hashable, Sendable {
   public let addresses: Set<ActorAddress>
-  /// Roles of which the holder may claim any name: contracts come and go while their host stays.
+  /// Roles of which any name may be claimed: contracts come and go while their host stays.
   public let roles: Set<ActorAddress.Role>
 
-  public init(_ key: CurvePublicKey, as addresses: Set<ActorAddress>, anyOf roles: Set<ActorAddress.Role> = []) {
-    self.key = key
+  public static let anybody = Claims([], anyOf: Set(ActorAddress.Role.allCases))
+
+  public init(_ addresses: Set<ActorAddress>, anyOf roles: Set<ActorAddress.Role> = []) {
     self.addresses = addresses
     self.roles = roles
   }
 
-  func permits(_ address: ActorAddress) -> Bool { roles.contains(address.role) || addresses.contains(address) }
+  func permit(_ address: ActorAddress) -> Bool { roles.contains(address.role) || addresses.contains(address) }
+}
+
+/// One enrolled CURVE key and the actors its holder may speak for. A connection with this key that claims another
+/// actor's address is answered `.permissionDenied` and counted.
+public struct Admission: Sendable {
+  public let key: CurvePublicKey
+  public let claims: Claims
+
+  public init(_ key: CurvePublicKey, as addresses: Set<ActorAddress>, anyOf roles: Set<ActorAddress.Role> = []) {
+    self.key = key
+    claims = Claims(addresses, anyOf: roles)
+  }
 }
 
 /// The bounds of one bus. Each names what happens when it is reached.
@@ -45,6 +56,9 @@ public struct BusLimits: Sendable {
   public var maximumPendingRequests = 16_384
   /// Requests being served by local actors, over all. More: the asker gets `.tooManyRequests`.
   public var maximumOpenTickets = 16_384
+  /// The same for one connection from another process, over all local actors: whoever floods fills neither the tickets
+  /// nor any mailbox for the others. More: the asker gets `.tooManyRequests`.
+  public var maximumTicketsPerConnection = 4_096
   /// Requests waiting for one peer's connection. More: `.unavailable`.
   public var maximumQueuedPerPeer = 4_096
   /// Requests and publications handed over and not yet taken by the socket thread. More: `.tooManyRequests`, or
@@ -53,6 +67,8 @@ public struct BusLimits: Sendable {
   /// Nobody waits longer for an answer; longer deadlines are cut to this.
   public var maximumDeadline = Span.seconds(3600)
   public var maximumActors = 16_384
+  /// Enrolled CURVE keys. More: ``BusError/limitReached(_:)``.
+  public var maximumAdmissions = 65_536
   public var maximumPeers = 256
   public var maximumSubscriptions = 65_536
   /// Recent messages a publisher keeps per topic for subscribers that missed some; the oldest leave first.

@@ -7,7 +7,9 @@ import Synchronization
 enum Command: Sendable {
   typealias Answer<Value: Sendable> = CheckedContinuation<Result<Value, BusError>, Never>
 
-  case bind(BusEndpoint, publicationPort: UInt16, Answer<BusEndpoint>)
+  case bind(BusEndpoint, publicationPort: UInt16, Claims, Answer<BusEndpoint>)
+  case admit(Admission, Answer<Void>)
+  case revoke(CurvePublicKey, Answer<Void>)
   case register(Mailbox, Answer<Void>)
   case unregister(ActorAddress, Answer<Void>)
   case route(ActorAddress, PeerRoute, Answer<Void>)

@@ -1,4 +1,5 @@
 import CZeroMQ
+import Glibc
 
 /// One place where this bus can be reached: a ROUTER for requests and a PUB for publications. One pair per bound
 /// endpoint, so that security is a property of the socket a message comes in on.
@@ -10,17 +11,24 @@ final class Listener {
   let publications: Socket
   /// The tcp port of `publications`; 0 on other transports.
   let publicationPort: UInt16
-  /// True when every message carries a User-Id that must be checked.
-  let checksClaims: Bool
+  /// Who may be named as the sender of a request that comes in here.
+  enum ClaimCheck {
+    /// The same for every connection.
+    case of(Claims)
+    /// As the CURVE key of the connection is enrolled.
+    case ofKey
+  }
+
+  let claims: ClaimCheck
   private let file: SocketFile?
 
   private init(
-    requests: Socket, publications: Socket, publicationPort: UInt16, checksClaims: Bool, file: SocketFile?
+    requests: Socket, publications: Socket, publicationPort: UInt16, claims: ClaimCheck, file: SocketFile?
   ) {
     self.requests = requests
     self.publications = publications
     self.publicationPort = publicationPort
-    self.checksClaims = checksClaims
+    self.claims = claims
     self.file = file
   }
 
@@ -39,12 +47,14 @@ final class Listener {
       let code = socket.bind(address)
       guard code == 0 else { throw .system("\(address): \(systemReason(code))") }
     }
-    return Listener(requests: requests, publications: publications, publicationPort: 0, checksClaims: false, file: nil)
+    return Listener(
+      requests: requests, publications: publications, publicationPort: 0, claims: .of(.anybody), file: nil)
   }
 
   /// - Returns: the listener and the endpoint with its real port.
   static func bind(
-    _ endpoint: BusEndpoint, publicationPort: UInt16, _ context: SocketContext, _ configuration: BusConfiguration
+    _ endpoint: BusEndpoint, publicationPort: UInt16, _ claims: Claims, _ context: SocketContext,
+    _ configuration: BusConfiguration
   ) throws(BusError) -> (Listener, BusEndpoint) {
     guard endpoint.isLegal else { throw .illegalEndpoint(endpoint) }
     let file: SocketFile?
@@ -62,13 +72,20 @@ final class Listener {
           try socket.set(ZMQ_CURVE_SECRETKEY, secret: keys.secretKey)
           try socket.set(ZMQ_ZAP_DOMAIN, Array(Authenticator.domain.utf8))
         }
+      } else {
+        // Beside the file's mode: whom the kernel says connects (unix(7), SO_PEERCRED), whatever became of the mode.
+        for socket in [requests, publications] {
+          try socket.set(ZMQ_IPC_FILTER_UID, Int32(bitPattern: geteuid()))
+        }
       }
       let bound = try bind(requests, endpoint)
       let publication = try bind(publications, endpoint.publications(port: publicationPort))
       file?.restrictAccess()
       let port: UInt16 = if case .tcp(_, let port) = publication { port } else { 0 }
       let listener = Listener(
-        requests: requests, publications: publications, publicationPort: port, checksClaims: file == nil, file: file)
+        requests: requests, publications: publications, publicationPort: port,
+        claims: file == nil ? .ofKey : .of(claims),
+        file: file)
       return (listener, bound)
     } catch {
       requests.close()

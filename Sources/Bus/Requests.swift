@@ -27,11 +27,16 @@ struct PendingRequest {
   var hasLeft: Bool
 }
 
+/// One connection to one of our listeners.
+struct Connection: Hashable {
+  let listener: Int
+  /// The ROUTER's name for it.
+  let identity: [UInt8]
+}
+
 /// A request that a local actor was asked and has not answered.
 struct OpenTicket {
-  let listener: Int
-  /// The ROUTER's name for the asker's connection.
-  let identity: [UInt8]
+  let connection: Connection
   let id: UInt64
   let servedBy: ActorAddress
 }

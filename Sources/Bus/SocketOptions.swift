@@ -7,19 +7,26 @@ import CZeroMQ
 /// `.unavailable`, and none is carried out after a reconnection its asker no longer waits for), `IPV6` = 0, `LINGER` =
 /// 0 until shutdown sets ``flushMs``, and `ROUTER_HANDOVER` stays 0 (a second connection cannot take over the identity
 /// of a first).
+///
+/// `HEARTBEAT_IVL` stays 0: the kernel's keep-alive finds dead peers instead. libzmq 4.3.4 ends the *process*
+/// (`Assertion failed: !_io_error`, stream_engine_base.cpp) when its heartbeat timer fires on a connection that was
+/// closed by the other side while the receive queue was full, which is what a peer leaves that floods and goes. What
+/// remains: an enrolled peer that floods, mixes its own ZMTP PINGs in and hangs up can still reach that assertion; its
+/// key is known and can be revoked, and the process comes back as after any kill.
 public struct SocketOptions: Sendable {
   /// `SNDHWM`, messages per connection: a full request connection makes requests wait in the peer's queue, a full
   /// answer connection drops the answer and counts it, a full publication connection drops (subscribers fetch).
   public var sendHighWaterMessages: Int32 = 8_192
   /// `RCVHWM`, messages per connection: beyond it the sender is no longer read.
   public var receiveHighWaterMessages: Int32 = 8_192
-  /// `HEARTBEAT_IVL`, milliseconds between ZMTP pings of an otherwise silent connection.
-  public var heartbeatIntervalMs: Int32 = 3_000
-  /// `HEARTBEAT_TIMEOUT`, milliseconds without a pong before a connection is closed.
-  public var heartbeatTimeoutMs: Int32 = 9_000
-  /// `HEARTBEAT_TTL`, milliseconds after which the other side may close if it hears nothing; sent in tenths of a
-  /// second.
-  public var heartbeatTimeToLiveMs: Int32 = 12_000
+  /// `TCP_KEEPALIVE_IDLE`, `TCP_KEEPALIVE_INTVL` and `TCP_KEEPALIVE_CNT` (tcp(7)): seconds of silence until the kernel
+  /// asks whether the other side is there, seconds between such questions, and how many go unanswered before the
+  /// connection is closed.
+  public var keepAliveIdleSeconds: Int32 = 4
+  public var keepAliveIntervalSeconds: Int32 = 2
+  public var keepAliveCount: Int32 = 3
+  /// `TCP_MAXRT`, milliseconds: what was sent and is not acknowledged for so long closes the connection.
+  public var unacknowledgedMs: Int32 = 9_000
   /// `HANDSHAKE_IVL`, milliseconds for the whole ZMTP and CURVE handshake.
   public var handshakeMs: Int32 = 5_000
   /// `RECONNECT_IVL`, milliseconds before the first attempt to connect again.
@@ -47,9 +54,12 @@ public struct SocketOptions: Sendable {
     try socket.set(ZMQ_MAXMSGSIZE, wide: Int64(maximumBodyBytes) + Int64(Self.headerRoomBytes))
     try socket.set(ZMQ_SNDHWM, sendHighWaterMessages)
     try socket.set(ZMQ_RCVHWM, receiveHighWaterMessages)
-    try socket.set(ZMQ_HEARTBEAT_IVL, heartbeatIntervalMs)
-    try socket.set(ZMQ_HEARTBEAT_TIMEOUT, heartbeatTimeoutMs)
-    try socket.set(ZMQ_HEARTBEAT_TTL, heartbeatTimeToLiveMs)
+    try socket.set(ZMQ_HEARTBEAT_IVL, 0)
+    try socket.set(ZMQ_TCP_KEEPALIVE, 1)
+    try socket.set(ZMQ_TCP_KEEPALIVE_IDLE, keepAliveIdleSeconds)
+    try socket.set(ZMQ_TCP_KEEPALIVE_INTVL, keepAliveIntervalSeconds)
+    try socket.set(ZMQ_TCP_KEEPALIVE_CNT, keepAliveCount)
+    try socket.set(ZMQ_TCP_MAXRT, unacknowledgedMs)
     try socket.set(ZMQ_HANDSHAKE_IVL, handshakeMs)
     try socket.set(ZMQ_RECONNECT_IVL, reconnectMs)
     try socket.set(ZMQ_RECONNECT_IVL_MAX, reconnectMaximumMs)

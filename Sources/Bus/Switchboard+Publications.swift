@@ -79,7 +79,7 @@ extension Switchboard {
     let outlet = outlets[key, default: Outlet(key)]
     outlets[key] = outlet
     if !announcing.isSet { scheduleAnnouncement(afterMs: Announcing.firstMs, .now()) }
-    let port = listeners[asker.listener].publicationPort
+    let port = listeners[asker.connection.listener].publicationPort
     answer(asker, .success(outlet.fetch(query, publicationPort: port, limits: configuration.limits).encoded))
   }
 

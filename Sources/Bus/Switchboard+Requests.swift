@@ -136,10 +136,16 @@ extension Switchboard {
       counters.malformed += 1
       return true
     }
-    let asker = OpenTicket(listener: number, identity: message.frames[0], id: header.id, servedBy: header.to)
-    if listener.checksClaims, authenticator.admission(message.userID)?.permits(header.from) != true {
+    let asker = OpenTicket(
+      connection: Connection(listener: number, identity: message.frames[0]), id: header.id, servedBy: header.to)
+    let claims =
+      switch listener.claims {
+      case .of(let claims): claims
+      case .ofKey: authenticator.claims(message.userID)
+      }
+    if claims?.permit(header.from) != true {
       counters.refusedClaims += 1
-      answer(asker, .failure(RemoteError(.permissionDenied, "this key may not speak for \(header.from)")))
+      answer(asker, .failure(RemoteError(.permissionDenied, "this connection may not speak for \(header.from)")))
     } else if message.isOversize {
       counters.oversize += 1
       answer(asker, .failure(RemoteError(.invalidArgument, "above the limit of \(limits.maximumBodyBytes) bytes")))
@@ -158,7 +164,7 @@ extension Switchboard {
       return answer(asker, .failure(RemoteError(.notFound, "\(header.to) is not here")))
     }
     lastTicket += 1
-    guard tickets.count < configuration.limits.maximumOpenTickets,
+    guard hasRoomForTicket(of: asker.connection),
       mailbox.offer(request: Ticket(lastTicket), from: header.from, body: body) == .taken
     else {
       counters.refusedMailboxFull += 1
@@ -166,17 +172,33 @@ extension Switchboard {
     }
     counters.requestsDelivered += 1
     tickets[lastTicket] = asker
+    ticketsOfConnection[asker.connection, default: 0] += 1
     let budget = min(Int64(clamping: header.budgetNanoseconds), configuration.limits.maximumDeadline.nanoseconds)
     deadlines.add(.ticket(lastTicket), at: .now().advanced(by: Span(nanoseconds: budget)))
   }
 
+  /// The actors of this process share one connection and trust one another.
+  private func hasRoomForTicket(of connection: Connection) -> Bool {
+    let limits = configuration.limits
+    guard tickets.count < limits.maximumOpenTickets else { return false }
+    guard connection.listener != Self.localListener else { return true }
+    return ticketsOfConnection[connection, default: 0] < limits.maximumTicketsPerConnection
+  }
+
+  private func takeTicket(_ number: UInt64) -> OpenTicket? {
+    guard let ticket = tickets.removeValue(forKey: number) else { return nil }
+    let left = ticketsOfConnection[ticket.connection, default: 1] - 1
+    ticketsOfConnection[ticket.connection] = left == 0 ? nil : left
+    return ticket
+  }
+
   func expireTicket(_ number: UInt64) {
-    tickets[number] = nil
+    _ = takeTicket(number)
     counters.unanswered += 1
   }
 
   func reply(_ number: UInt64, _ result: Result<[UInt8], RemoteError>) {
-    guard let asker = tickets.removeValue(forKey: number) else {
+    guard let asker = takeTicket(number) else {
       counters.repliesWithoutTicket += 1
       return
     }
@@ -191,13 +213,14 @@ extension Switchboard {
     switch result {
     case .success(let body):
       let header = AnswerHeader(isError: false, id: asker.id)
-      sent = listeners[asker.listener].requests.send(asker.identity, header.frame, body: body)
+      sent = listeners[asker.connection.listener].requests.send(asker.connection.identity, header.frame, body: body)
     case .failure(let error):
       let header = AnswerHeader(isError: true, id: asker.id)
-      sent = listeners[asker.listener].requests.send(asker.identity, header.frame, body: error.bounded.encoded)
+      sent = listeners[asker.connection.listener].requests.send(
+        asker.connection.identity, header.frame, body: error.bounded.encoded)
     }
     if sent == .accepted { counters.answersSent += 1 } else { counters.answersDropped += 1 }
-    if asker.listener != Self.localListener { lastSent = .now() }
+    if asker.connection.listener != Self.localListener { lastSent = .now() }
   }
 }
 

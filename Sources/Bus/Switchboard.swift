@@ -27,6 +27,7 @@ final class Switchboard {
 
   var pending: [UInt64: PendingRequest] = [:]
   var tickets: [UInt64: OpenTicket] = [:]
+  var ticketsOfConnection: [Connection: Int] = [:]
   var lastTicket: UInt64 = 0
   /// Requests of the bus itself count down from the top, callers' count up: they never meet.
   var lastOwnRequest = UInt64.max
@@ -50,7 +51,7 @@ final class Switchboard {
     self.queue = queue
     let context = try SocketContext()
     self.context = context
-    authenticator = try Authenticator(context, admissions: configuration.admissions)
+    authenticator = try Authenticator(context, configuration)
     listeners = [try Listener.local(context, configuration)]
     peers = [try Peer.local(context, configuration)]
   }
@@ -160,8 +161,13 @@ final class Switchboard {
 
   private func perform(_ command: Command) {
     switch command {
-    case .bind(let endpoint, let port, let answer):
-      answer.resume(returning: Result { () throws(BusError) in try bind(endpoint, publicationPort: port) })
+    case .bind(let endpoint, let port, let claims, let answer):
+      answer.resume(returning: Result { () throws(BusError) in try bind(endpoint, publicationPort: port, claims) })
+    case .admit(let admission, let answer):
+      answer.resume(returning: Result { () throws(BusError) in try authenticator.admit(admission) })
+    case .revoke(let key, let answer):
+      authenticator.revoke(key)
+      answer.resume(returning: .success(()))
     case .register(let mailbox, let answer):
       answer.resume(returning: Result { () throws(BusError) in try register(mailbox) })
     case .unregister(let address, let answer):
@@ -180,8 +186,11 @@ final class Switchboard {
     }
   }
 
-  private func bind(_ endpoint: BusEndpoint, publicationPort: UInt16) throws(BusError) -> BusEndpoint {
-    let (listener, bound) = try Listener.bind(endpoint, publicationPort: publicationPort, context, configuration)
+  private func bind(
+    _ endpoint: BusEndpoint, publicationPort: UInt16, _ claims: Claims
+  ) throws(BusError) -> BusEndpoint {
+    let (listener, bound) = try Listener.bind(
+      endpoint, publicationPort: publicationPort, claims, context, configuration)
     listeners.append(listener)
     return bound
   }
@@ -259,8 +268,9 @@ final class Switchboard {
 
   private func abandon(_ command: Command) {
     switch command {
-    case .bind(_, _, let answer): answer.resume(returning: .failure(.closed))
-    case .register(_, let answer), .unregister(_, let answer), .route(_, _, let answer),
+    case .bind(_, _, _, let answer): answer.resume(returning: .failure(.closed))
+    case .register(_, let answer), .unregister(_, let answer), .route(_, _, let answer), .admit(_, let answer),
+      .revoke(_, let answer),
       .subscribe(_, _, _, let answer):
       answer.resume(returning: .failure(.closed))
     case .request(_, _, let completion):

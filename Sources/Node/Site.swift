@@ -79,7 +79,9 @@ struct Site: Sendable {
   /// Listens where others expect it, and learns the way to them.
   func connect(_ bus: Bus) async throws(NodeError) {
     do throws(BusError) {
-      try await bus.bind(sockets.bus)
+      // Enclaves that were started here, and whoever watches, come over `ipc://`.
+      let enclaves = Set(enclaveProcesses.flatMap(\.actors))
+      try await bus.bind(sockets.bus, claims: Claims(enclaves, anyOf: [.client]))
       guard let own else { return }
       try await bus.bind(own.place.endpoint, publicationPort: own.place.publications)
       for place in own.book.others(than: own.place.name) where place.isServed {

@@ -1,3 +1,4 @@
+import Foundation
 import Messages
 import Testing
 
@@ -103,6 +104,31 @@ struct SecurityTests {
     #expect(mailbox.count == 0)
     await here.shutdown()
     await there.shutdown()
+  }
+
+  @Test func `over ipc only this user connects, and only as whom the endpoint is for`() async throws {
+    let (server, client) = (try Bus(), try Bus())
+    let path = freshPath()
+    let endpoint = try await server.bind(.ipc(path: path), claims: Claims([alpha], anyOf: [.client]))
+    let service = echo(try await server.register(beta, mailboxCapacity: 16), on: server)
+    try await client.route(beta, to: endpoint)
+    for file in [path, path + ".pub", path + ".lock"] {
+      let attributes = try FileManager.default.attributesOfItem(atPath: file)
+      #expect(attributes[.posixPermissions] as? Int == 0o600, "\(file)")
+      #expect(attributes[.ownerAccountID] as? UInt == UInt(geteuid()))
+    }
+    #expect(try await client.request(from: alpha, to: beta, body: [1], deadline: .seconds(20)) == [1])
+    let watcher = ActorAddress(.client, "any")
+    #expect(try await client.request(from: watcher, to: beta, body: [2], deadline: .seconds(20)) == [2])
+    #expect(
+      await failure { () async throws(RemoteError) in
+        try await client.request(from: gamma, to: beta, body: [3], deadline: .seconds(20))
+      } == .permissionDenied)
+    let counters = await server.counters()
+    #expect(counters.refusedClaims == 1 && counters.requestsDelivered == 2)
+    await client.shutdown()
+    await server.shutdown()
+    await service.value
   }
 
   @Test func `a secret key is exactly 32 bytes`() throws {

@@ -150,22 +150,30 @@ struct RoleHostTests {
     try await scene.end()
   }
 
-  @Test func `what cannot be decoded is counted and its asker told; the core never sees it`() async throws {
-    let seen = Log<Bool>()
+  /// Nonsense; nesting as deep as a body allows, alone and where a transaction would be; a length that is not there.
+  @Test(
+    arguments: [
+      [0xFF, 0], Array(repeating: 0x81, count: 1 << 20) + [0xF6], [0x82, 13] + Array(repeating: 0x81, count: 1 << 20),
+      [0x82, 13, 0x5B, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF],
+    ] as [[UInt8]])
+  func `what cannot be decoded is counted and its asker told; the core never sees it`(body: [UInt8]) async throws {
+    let seen = Log<UInt8>()
     let counted = Log<String>()
     let core = Toy("alpha") { event, _ in
-      if case .request = event { seen.add(true) }
-      return []
+      guard case .request(let token, _, let message) = event else { return [] }
+      seen.add(message.value.number)
+      return [.reply(token, .acknowledged)]
     }
     let scene = try await Scene(core) { _, observation in
       if case .counted(let name, _) = observation { counted.add(name) }
     }
     await #expect(throws: RemoteError.self) {
       _ = try await scene.bus.request(
-        from: ActorAddress(.client, "asker"), to: scene.host.address, body: [0xFF, 0], deadline: .seconds(5))
+        from: ActorAddress(.client, "asker"), to: scene.host.address, body: body, deadline: .seconds(5))
     }
     #expect(counted.all == ["refused.malformed"])
-    #expect(seen.all.isEmpty)
+    #expect(await scene.ask(.getStatus) == .success(.acknowledged))
+    #expect(seen.all == [Message.getStatus.number])
     try await scene.end()
   }
 
