@@ -66,3 +66,14 @@ public struct ConsortiumConfiguration: Sendable {
     self.logger = logger
   }
 }
+
+extension ConsortiumConfiguration {
+  /// What only a simulation can play is refused, rather than left out in silence: an enclave that is attested does what
+  /// its measured file does, and that keeps to the protocol.
+  func requirePlayable() throws(NodeError) {
+    guard let behaviour = topology.behaviours.first(where: { $0.actor.role == .enclave }) else { return }
+    throw .impossible(
+      detail: "\(behaviour.actor) is to \(behaviour.cheat.rawValue), which an attested enclave does not: "
+        + "run it with `ajit simulate`")
+  }
+}

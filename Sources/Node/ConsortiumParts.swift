@@ -32,6 +32,7 @@ struct ConsortiumParts: Sendable {
     _ configuration: ConsortiumConfiguration, stream: AsyncStream<Watcher.Observed>.Continuation,
     changed: @escaping @Sendable () -> Void
   ) async throws(NodeError) -> ConsortiumParts {
+    try configuration.requirePlayable()
     OpenFileLimit.raise()
     let executable = try enclaveExecutable(configuration)
     var isUp = false

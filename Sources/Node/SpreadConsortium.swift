@@ -35,6 +35,7 @@ public actor SpreadConsortium: RunningConsortium {
   /// Opens or founds the data directory, starts every node that is not somebody else's, and waits until they are
   /// reachable. When this throws, no process is left, and a directory that was to be founded is gone again.
   public static func start(_ configuration: ConsortiumConfiguration) async throws(NodeError) -> SpreadConsortium {
+    try configuration.requirePlayable()
     OpenFileLimit.raise()
     let executable = try EnclaveExecutable(configuration.enclaveExecutable ?? EnclaveExecutable.defaultPath())
     let directory = try NodeDirectory.open(configuration, executable: executable)

@@ -44,7 +44,7 @@ struct KeyBundleTests {
           FileManager.default.contents(atPath: "\(path)/\(node)/genesis.cbor")
         })
       #expect(networks.count == 1)
-      let enclave = try #require(bundles.book.place("enclave/ward"))
+      let enclave = try #require(bundles.book.place("enclaves/ward"))
       #expect(enclave.node == "customer-hospital" && enclave.actors == ["enclave/ward"])
       #expect(Set(enclave.data.keys) == ["enclave/ward/application", "enclave/ward/network"])
       let controller = try #require(bundles.book.place("controller-alpha"))
