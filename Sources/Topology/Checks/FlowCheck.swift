@@ -2,8 +2,13 @@ import Messages
 
 /// Flows between customers, and what happens to an activation while it runs.
 extension TopologyCheck {
-  /// A customer as the peer has agreed.
-  mutating func checkPeer(_ activation: Topology.Activation, _ pointer: String) {
+  /// A customer as the peer is another one, and has agreed.
+  mutating func checkPeer(
+    of activation: Topology.Activation, by customer: Topology.Customer, _ pointer: String
+  ) {
+    guard activation.peer != customer.name else {
+      return error("\(pointer)/peer", "the other end is another customer's; name that customer")
+    }
     guard customerNames.contains(activation.peer), topology.acceptance(of: activation) == nil else { return }
     error(
       "\(pointer)/peer",

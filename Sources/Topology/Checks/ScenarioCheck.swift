@@ -14,7 +14,7 @@ extension TopologyCheck {
       checkTimes(activation, activationPointer)
       guard let ordered = ordered(by: activation, activationPointer) else { continue }
       checkOrder(activation, ordered, activationPointer)
-      checkPeer(activation, activationPointer)
+      checkPeer(of: activation, by: customer, activationPointer)
       checkMoves(
         activation.moves, from: activation.cell, in: activation, ordered, activationPointer)
       checkAmendments(activation, ordered, activationPointer)
