@@ -9,8 +9,8 @@ import ServiceLifecycle
 import Signing
 import Topology
 
-/// Launches the processes that hold the enclaves of a topology, vouches for each enclave (its platform actor) and starts
-/// a process again when it stops, a bounded number of times. It is what RFC 9334 calls the attesting environment.
+/// Launches the processes that hold the enclaves of a topology, vouches for each enclave (its platform actor) and
+/// starts a process again when it stops, a bounded number of times. It is what RFC 9334 calls the attesting environment.
 actor EnclaveSupervisor: Service {
   /// Everything the launches of one node share.
   struct Setting: Sendable {
@@ -264,8 +264,8 @@ actor EnclaveSupervisor: Service {
   }
 }
 
-/// How often a process of enclaves was launched, and which launch last said that its state is sealed: durable before a launch and
-/// after its report, so that state put back to an earlier launch is noticed.
+/// How often a process of enclaves was launched, and which launch last said that its state is sealed: durable before a
+/// launch and after its report, so that state put back to an earlier launch is noticed.
 struct BootCounter {
   private let path: String
   private(set) var begun: UInt64 = 0

@@ -11,9 +11,9 @@ struct LedgerVerify: AsyncParsableCommand {
       ajit ledger verify
       ajit ledger verify --data .ajit/remote-surgery --member bravo
 
-      Trusts the genesis and nothing else. Every block is executed again, every signature and certificate verified, all \
-      money counted, and all members must hold the same blocks up to their common height. Exit status 65 when anything \
-      differs, with the member, the height and what it is.
+      Trusts the genesis and nothing else. Every block is executed again, every signature and certificate verified, \
+      all money counted, and all members must hold the same blocks up to their common height. Exit status 65 when \
+      anything differs, with the member, the height and what it is.
       """)
 
   @OptionGroup var location: DataOption

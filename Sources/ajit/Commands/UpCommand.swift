@@ -19,13 +19,13 @@ struct UpCommand: AsyncParsableCommand {
       --spread starts one process per node of the topology on this machine; --node runs one node among others, here or \
       on other hosts, with the key bundle that `ajit keys generate` made for it. Nodes may start in any order.
 
-      Everything durable lives in the data directory. Started again on one that exists, the consortium goes on where it \
-      was, however it had stopped. Without --until-settled or --for it runs until Ctrl-C, and then the exit status is 0 \
-      unless something that is over differs from its `expect:`; with them Ctrl-C is an interruption (130). A second \
+      Everything durable lives in the data directory. Started again on one that exists, the consortium goes on where \
+      it was, however it had stopped. Without --until-settled or --for it runs until Ctrl-C, and then the exit status is \
+      0 unless something that is over differs from its `expect:`; with them Ctrl-C is an interruption (130). A second \
       Ctrl-C stops it at once, which harms nothing.
 
-      With --until-settled or --for the exit status is 0 when every activation ended as its `expect:` says and money is \
-      conserved, and 2 when not, after saying what differs. When a run is resumed before its activations were over, \
+      With --until-settled or --for the exit status is 0 when every activation ended as its `expect:` says and money \
+      is conserved, and 2 when not, after saying what differs. When a run is resumed before its activations were over, \
       what the interruption cost is told as notes and is no difference: an epoch that nobody could measure is \
       INCONCLUSIVE, whatever `expect:` says of an undisturbed run.
       """)
