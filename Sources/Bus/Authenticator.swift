@@ -1,8 +1,8 @@
 import CZeroMQ
 
 /// Decides who may connect over CURVE: the handler of ZAP (ZeroMQ RFC 27) on the socket thread. A connection whose key
-/// is enrolled gets, as its User-Id, the number of that enrolment; libzmq then attaches it to every message. Numbers are
-/// never used again, so a connection from before its key was revoked is recognised as one of nobody's.
+/// is enrolled gets, as its User-Id, the number of that enrolment; libzmq then attaches it to every message. Numbers
+/// are never used again, so a connection from before its key was revoked is recognised as one of nobody's.
 final class Authenticator {
   static let domain = "ajit"
   private static let endpoint = "inproc://zeromq.zap.01"

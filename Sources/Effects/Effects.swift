@@ -87,8 +87,8 @@ public enum Event: Sendable {
 /// A persist that fails stops the node.
 ///
 /// Datagrams alone keep no such order: they are measured to fractions of a millisecond, and a disk may take a second.
-/// They leave at once, whatever is being made durable. So a core transmits only what depends on no record, or on records
-/// that it has read back (`.recall`): nothing signed goes by datagram.
+/// They leave at once, whatever is being made durable. So a core transmits only what depends on no record, or on
+/// records that it has read back (`.recall`): nothing signed goes by datagram.
 public enum Effect: Sendable {
   case persist(Record)
   /// Read own durable records back: those of the stream with keys from `from` on, at most `limit`. For what is too

@@ -5,9 +5,9 @@ import Signing
 import Wire
 
 /// Turns deliveries into events, the cheapest refusal first: whether this role takes such a message from such a sender
-/// (``Acceptance``), then strict decoding, then signatures (``MessageReader``). What fails has no effect beyond a count,
-/// except that an asker is told why, and that a response which fails counts as one that never made sense. Publications
-/// are read together with the other followers of this process, where there is a ``SharedPublications``.
+/// (``Acceptance``), then strict decoding, then signatures (``MessageReader``). What fails has no effect beyond a
+/// count, except that an asker is told why, and that a response which fails counts as one that never made sense.
+/// Publications are read together with the other followers of this process, where there is a ``SharedPublications``.
 struct Admission: Sendable {
   private let role: ActorAddress.Role
   private var reader: MessageReader

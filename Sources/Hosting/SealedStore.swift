@@ -11,9 +11,9 @@ public struct SealedStoreError: Error, Sendable, CustomStringConvertible {
 /// The durable records of all enclaves of one process in one sealed file: its host carries the bytes and can neither
 /// read them nor change them unseen.
 ///
-/// One file, because a sync is what durability costs: enclaves close their epochs at the same moments, and what hundreds
-/// of them commit while one sync is under way goes out with the next, together. Each enclave sees its own records alone
-/// (``SealedSection``).
+/// One file, because a sync is what durability costs: enclaves close their epochs at the same moments, and what
+/// hundreds of them commit while one sync is under way goes out with the next, together. Each enclave sees its own
+/// records alone (``SealedSection``).
 ///
 /// The file is a sequence of entries, each a head that says its number and length and the entry itself, both sealed
 /// with the platform's key for this code. Entries are numbered, so that none can be taken out or moved; an enclave's

@@ -20,9 +20,9 @@ struct UpCommand: AsyncParsableCommand {
       on other hosts, with the key bundle that `ajit keys generate` made for it. Nodes may start in any order.
 
       Everything durable lives in the data directory. Started again on one that exists, the consortium goes on where \
-      it was, however it had stopped. Without --until-settled or --for it runs until Ctrl-C, and then the exit status is \
-      0 unless something that is over differs from its `expect:`; with them Ctrl-C is an interruption (130). A second \
-      Ctrl-C stops it at once, which harms nothing.
+      it was, however it had stopped. Without --until-settled or --for it runs until Ctrl-C, and then the exit status \
+      is 0 unless something that is over differs from its `expect:`; with them Ctrl-C is an interruption (130). A \
+      second Ctrl-C stops it at once, which harms nothing.
 
       With --until-settled or --for the exit status is 0 when every activation ended as its `expect:` says and money \
       is conserved, and 2 when not, after saying what differs. When a run is resumed before its activations were over, \
