@@ -10,7 +10,8 @@ import Signing
 import Topology
 
 /// Launches the processes that hold the enclaves of a topology, vouches for each enclave (its platform actor) and
-/// starts a process again when it stops, a bounded number of times. It is what RFC 9334 calls the attesting environment.
+/// starts a process again when it stops, a bounded number of times. It is what RFC 9334 calls the attesting
+/// environment.
 actor EnclaveSupervisor: Service {
   /// Everything the launches of one node share.
   struct Setting: Sendable {

@@ -11,7 +11,8 @@ struct WatchCommand: AsyncParsableCommand {
       ajit watch topologies/spread.yaml --keys keys/CLIENT --until-settled
 
       Executes every block again from the genesis and trusts no node. Starts and stops nothing. The exit status is \
-      that of `ajit up`: with --until-settled or --for, 0 when every activation ended as its `expect:` says, and 2 when not.
+      that of `ajit up`: with --until-settled or --for, 0 when every activation ended as its `expect:` says and money \
+      is conserved, and 2 when not.
       """)
 
   @Argument(help: "Topology file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
