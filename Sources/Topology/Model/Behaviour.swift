@@ -40,6 +40,10 @@ extension Topology {
       }
     }
 
+    /// Whether only a simulation can show it: the real enclave's executable has no code that cheats, because whoever
+    /// relies on its receipts relies on all that is in it.
+    public var isSimulatedOnly: Bool { role == .enclave }
+
     /// Whether honesty can end in the middle of an activation.
     public var hasEpochs: Bool {
       switch self {

@@ -92,6 +92,11 @@ struct UpCommand: AsyncParsableCommand {
   func run() async throws {
     try await reporting {
       let (topology, text) = try Files.topology(file)
+      if let behaviour = topology.behaviours.first(where: \.cheat.isSimulatedOnly) {
+        throw CommandFailure(
+          .badData,
+          "\(file): a real enclave has no code for \(behaviour.cheat.rawValue) (\(behaviour.actor)); use `ajit simulate`")
+      }
       let directory = data ?? DataOption.defaultDirectory(topology, node: node)
       let (log, sink) = ScreenLog.makeStream()
       let level: Logger.Level = verbose ? .info : .warning
