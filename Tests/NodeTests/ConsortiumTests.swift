@@ -81,4 +81,30 @@ struct ConsortiumTests {
     }
   }
 
+  @Test func `enclaves share processes; one process that dies takes no promise of its enclaves along`() async throws {
+    try await withScratch { directory in
+      let consortium = try await Consortium.start(
+        try Surgery.configuration(directory, epochs: 6, customers: 4, enclaveProcesses: 2))
+      let first = await consortium.enclaveProcessIDs
+      #expect(first.count == 2)
+      var recorded = 0
+      for await (_, observation) in consortium.observations {
+        guard case .epochRecorded = observation else { continue }
+        recorded += 1
+        if recorded == 1 { kill(first[0], SIGKILL) }
+        if recorded == 12 { break }
+      }
+      try await consortium.untilSettled()
+      let second = await consortium.enclaveProcessIDs
+      #expect(second[0] != first[0] && second[1] == first[1])
+      let results = await consortium.summary().activations.map(\.result)
+      #expect(results.count == 4)
+      for result in results { #expect(result?.state == .settled && result?.settlement == .agreed) }
+      try await consortium.stop()
+      let processes = entries("\(directory)/enclaves")
+      #expect(processes == ["hospital-enclaves-1", "hospital-enclaves-2"])
+      #expect(try String(contentsOfFile: "\(directory)/enclaves/\(processes[0])/boot", encoding: .utf8) == "2 2\n")
+      #expect(try String(contentsOfFile: "\(directory)/enclaves/\(processes[1])/boot", encoding: .utf8) == "1 1\n")
+    }
+  }
 }

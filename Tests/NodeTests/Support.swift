@@ -73,9 +73,14 @@ enum Surgery {
   }
 
   static func configuration(
-    _ directory: String, epochs: Int = 3, fresh: Bool = false, enclave: String? = nil
+    _ directory: String, epochs: Int = 3, customers: Int? = nil, enclaveProcesses: Int = 1, fresh: Bool = false,
+    enclave: String? = nil
   ) throws -> ConsortiumConfiguration {
-    let text = text(epochs: epochs)
+    var text = text(epochs: epochs)
+    if let customers {
+      let population = "name: hospital\n    count: \(customers)\n    enclaveProcesses: \(enclaveProcesses)"
+      text = Array(String(decoding: text, as: UTF8.self).replacing("name: hospital", with: population).utf8)
+    }
     var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = ProcessInfo.processInfo.environment["AJIT_TEST_LOG"] == nil ? .error : .debug
     return ConsortiumConfiguration(
