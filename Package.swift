@@ -43,8 +43,7 @@ let shells: [Target] = [
   .target(
     name: "Assembly",
     dependencies: [
-      "Roles", "Enclave", "Topology", "Consensus", "Ledger", "Slicing", "Metering", "Effects", "Messages", "Signing",
-      "Wire",
+      "Roles", "Topology", "Consensus", "Ledger", "Slicing", "Metering", "Effects", "Messages", "Signing", "Wire",
     ], swiftSettings: strict),
   .target(name: "Bus", dependencies: ["CZeroMQ", "Messages", "Signing", "Wire"], swiftSettings: strictAndSafe),
   .target(
