@@ -9,15 +9,18 @@ public struct Genesis: Hashable, Sendable, WireCodable {
   public static let maximumOrganisations = 65_536
   public static let maximumMembers = 64
 
-  public var salt: [UInt8]
-  public var scheme: UInt8
-  public var time: Instant
-  public var parameters: NetworkParameters
+  public let salt: [UInt8]
+  public let scheme: UInt8
+  public let time: Instant
+  public let parameters: NetworkParameters
   /// In member order: the number of a member in votes and bitmaps is its position here.
-  public var members: [Member]
-  public var organisations: [Organisation]
+  public let members: [Member]
+  public let organisations: [Organisation]
   /// Keys that endorse platforms: an enclave's evidence is signed by one of these.
-  public var platformKeys: [PublicKey]
+  public let platformKeys: [PublicKey]
+  /// SHA-256 of the canonical bytes. Kept, because every actor of a process asks for it and a genesis of a thousand
+  /// customers has a hundred thousand of them.
+  public private(set) var networkID = Digest.zero
 
   public init(
     salt: [UInt8], scheme: SignatureScheme, time: Instant, parameters: NetworkParameters, members: [Member],
@@ -30,10 +33,8 @@ public struct Genesis: Hashable, Sendable, WireCodable {
     self.members = members
     self.organisations = organisations
     self.platformKeys = platformKeys
+    networkID = Digest(hashing: encoded)
   }
-
-  /// SHA-256 of the canonical bytes.
-  public var networkID: Digest { Digest(hashing: encoded) }
 
   public var signatureScheme: SignatureScheme? { SignatureScheme(rawValue: scheme) }
 
