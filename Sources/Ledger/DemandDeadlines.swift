@@ -15,14 +15,7 @@ extension BlockExecution {
     var reservation = reservation
     reservation.proceedings.posted = PostedRecord(record: record, state: account.state.encoded)
     reservation.proceedings.answer(with: record)
-    var activation = activation
-    if case .closing(_, var closing) = activation.phase {
-      if closing.record.map({ record.epoch > $0.epoch }) ?? true {
-        closing.record = try convicting(reservation.proceedings.disputes, in: record, of: activation)
-      }
-      activation.phase = .closing(reservation, closing)
-    }
-    try store(activation, with: reservation)
+    try store(try bringing(record, to: activation, reservation), with: reservation)
   }
 
   /// A demand's time ran out, of service or for a record.
@@ -95,10 +88,18 @@ extension OpenRecordDemand {
 }
 
 extension Proceedings {
-  /// A record answers every demand for its epoch and those before, and the demand for service.
+  /// Whether something is demanded that a record shows.
+  func isAnswered(by record: JointRecord) -> Bool {
+    if case .open = service { return true }
+    return demands.contains { $0.epoch <= record.epoch }
+  }
+
+  /// A record answers every demand for its epoch and those before, and the demand for service. Neither side can demand
+  /// one of them any more.
   mutating func answer(with record: JointRecord?) {
     guard let record else { return }
     demands.removeAll { $0.epoch <= record.epoch }
+    for side in AccountingSide.allCases { latestDemands[side] = max(latestDemands[side] ?? 0, record.epoch) }
     if case .open = service { service = .answered }
   }
 }

@@ -26,23 +26,31 @@ extension BlockExecution {
   }
 
   /// "I serve": a record that both sides signed, or the receipts of every point of the operator's for one epoch that is
-  /// over. They are statements: what they are worth, the customer's own receipts show.
+  /// over. The receipts are statements: what they are worth, the customer's own receipts show.
+  ///
+  /// A signed record says all there is to say about its epoch and those before, so either side may bring it, and it
+  /// answers whatever is demanded of them. Otherwise journals of old epochs had to be opened again, and who demands
+  /// one and then stays silent would lose that epoch and undo all later ones, paid and unpaid.
   mutating func startService(_ proof: ServiceProof, by signer: Signer) throws(Refusal) {
     let activation = try activation(proof.activation)
-    try require(activation.side(of: signer) == .networkOperator, orElse: .permissionDenied)
+    guard let side = activation.side(of: signer) else { throw .code(.permissionDenied) }
     guard var reservation = activation.reservation, !activation.phase.isFinal,
-      case .open(let answerBy) = reservation.proceedings.service
+      let answerBy = reservation.proceedings.answerBy
     else { throw .code(.failedPrecondition) }
     try require(answerBy > passedBefore, orElse: .deadlinePassed)
-    if let record = proof.record {
-      _ = try joint(record, of: activation)
-    } else {
-      let receipt = proof.receipts.receipts.first.flatMap { try? $0.decode(SLAReceipt.self) }
-      guard let epoch = receipt?.epoch, epoch < reservation.epochs,
-        reservation.start(of: epoch + 1, try terms(of: activation)) <= context.time,
-        proof.receipts.covers(.networkOperator, of: epoch, parties: try parties(of: activation))
-      else { throw .code(.receiptMismatch) }
+    if let signed = proof.record {
+      let record = try joint(signed, of: activation)
+      try require(reservation.proceedings.isAnswered(by: record), orElse: .failedPrecondition)
+      reservation.proceedings.answer(with: record)
+      return try store(try bringing(record, to: activation, reservation), with: reservation)
     }
+    try require(side == .networkOperator, orElse: .permissionDenied)
+    guard case .open = reservation.proceedings.service else { throw .code(.failedPrecondition) }
+    let receipt = proof.receipts.receipts.first.flatMap { try? $0.decode(SLAReceipt.self) }
+    guard let epoch = receipt?.epoch, epoch < reservation.epochs,
+      reservation.start(of: epoch + 1, try terms(of: activation)) <= context.time,
+      proof.receipts.covers(.networkOperator, of: epoch, parties: try parties(of: activation))
+    else { throw .code(.receiptMismatch) }
     reservation.proceedings.service = .answered
     try store(activation, with: reservation)
   }
@@ -73,6 +81,8 @@ extension BlockExecution {
       isClosed && isFirst && !isCovered && !proceedings.demands.contains { $0.by == side }, orElse: .failedPrecondition)
 
     let base = try base(demand.base, before: epoch, of: activation)
+    // Both sides signed what this one goes on from: nothing up to there can be demanded any more.
+    if demand.base != nil { reservation.proceedings.answer(with: base?.record) }
     let parties = try parties(of: activation)
     try check(demand.commitment, commitment, by: side, epoch, after: base?.record, parties)
     var other: EpochCommitment?

@@ -3,7 +3,8 @@ import Signing
 
 /// Settle, in both forms, and the payment that every end comes down to.
 extension BlockExecution {
-  /// Both sides sign the same last record, or that there is none: closes at once, also before the end.
+  /// Both sides sign the same last record, or that there is none: closes at once, also before the end. Not by less than
+  /// the ledger computed itself.
   mutating func settleAgreed(_ byCustomer: Envelope, _ byOperator: Envelope) throws(Refusal) {
     let (agreement, activation) = try agreement(SettlementAgreement.self, byCustomer, byOperator)
     guard var reservation = activation.reservation, let deadline = activation.phase.deadline else {
@@ -11,6 +12,10 @@ extension BlockExecution {
     }
     try require(deadline > passedBefore, orElse: .deadlinePassed)
     if let record = agreement.record { try check(record, of: activation) }
+    // What one side signed before it lost a demand, or won one, is not what both want now.
+    if let posted = reservation.proceedings.posted?.record {
+      try require(agreement.record.map { $0.epoch >= posted.epoch } ?? false, orElse: .failedPrecondition)
+    }
     let delivered = agreement.record.map { $0.epoch + 1 } ?? 0
     if reservation.cause == nil, context.time < reservation.endsAt, delivered < reservation.epochs {
       // Neither side's doing alone, and it costs neither anything: the agreement deletes what is left of the booking.
@@ -38,16 +43,25 @@ extension BlockExecution {
       let window = try terms(of: activation).deadlines.settlementWindow
       let best = JointRecord.later(record, reservation.proceedings.posted?.record)
       activation.phase = .closing(reservation, Closing(record: best, closesAt: chain.clock + window))
-    case .closing(_, var closing):
-      guard let record, closing.record.map({ record.epoch > $0.epoch }) ?? true else {
-        throw .code(.failedPrecondition)
-      }
-      closing.record = try convicting(reservation.proceedings.disputes, in: record, of: activation)
-      activation.phase = .closing(reservation, closing)
+    case .closing(_, let closing):
+      guard let record, closing.isOutdone(by: record) else { throw .code(.failedPrecondition) }
+      activation = try bringing(record, to: activation, reservation)
     case .requested, .nullified, .settled:
       throw .code(.failedPrecondition)
     }
-    try store(activation)
+    try store(activation, with: reservation)
+  }
+
+  /// In CLOSING a record of a higher epoch is what it will pay by, whichever way it came to the ledger. A conviction
+  /// holds in it too.
+  func bringing(
+    _ record: JointRecord, to activation: ActivationRecord, _ reservation: Reservation
+  ) throws(Refusal) -> ActivationRecord {
+    guard case .closing(_, var closing) = activation.phase, closing.isOutdone(by: record) else { return activation }
+    closing.record = try convicting(reservation.proceedings.disputes, in: record, of: activation)
+    var activation = activation
+    activation.phase = .closing(reservation, closing)
+    return activation
   }
 
   /// Pays by the one payout function and ends the activation. What was demanded and disputed on the way is in the
@@ -144,6 +158,10 @@ extension Envelope {
   fileprivate func isOfSame(_ other: Envelope) -> Bool {
     kind == other.kind && version == other.version && payload == other.payload
   }
+}
+
+extension Closing {
+  fileprivate func isOutdone(by other: JointRecord) -> Bool { record.map { other.epoch > $0.epoch } ?? true }
 }
 
 extension JointRecord {

@@ -138,6 +138,7 @@ extension RuleEvidence: WireCodable {
       evidence.clockError = try reader.value()
       evidence.causes = try reader.value()
       evidence.isCellDisputed = try reader.bool()
+      guard evidence.clockError >= .zero else { throw .invalidValue(field: "clock error") }
       return evidence
     }
   }

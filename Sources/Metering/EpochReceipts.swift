@@ -120,8 +120,19 @@ extension SLAReceipt {
   /// Whether its histograms have only buckets that the contract's specification has: what is carried from epoch to
   /// epoch must stay as small as the contract was checked for (``AccountState``).
   func keeps(to specification: HistogramSpecification) -> Bool {
-    [delay, delayVariation, roundTrips?.summary].allSatisfy { summary in
-      summary?.histogram.buckets.last.map { UInt64($0.index) < specification.bucketCount } ?? true
-    }
+    [delay, delayVariation, roundTrips?.summary].allSatisfy { $0?.keeps(to: specification) ?? true }
+  }
+}
+
+extension RuleWindows {
+  /// The same of what both sides signed: two that act as one could write anything there.
+  func keeps(to specification: HistogramSpecification) -> Bool {
+    evidence.allSatisfy { $0.delay?.keeps(to: specification) ?? true }
+  }
+}
+
+extension DelaySummary {
+  fileprivate func keeps(to specification: HistogramSpecification) -> Bool {
+    histogram.buckets.last.map { UInt64($0.index) < specification.bucketCount } ?? true
   }
 }

@@ -128,7 +128,7 @@ struct ExchangeBook: Sendable {
     return envelope
   }
 
-  private func isByOther(_ envelope: Envelope) -> Bool {
+  func isByOther(_ envelope: Envelope) -> Bool {
     envelope.signer != nil && envelope.signer == parties.anchor(of: side.other)
   }
 

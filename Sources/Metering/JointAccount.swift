@@ -34,7 +34,8 @@ public struct JointAccount: Sendable {
     guard record.activation == parties.activation, Digest(hashing: state) == record.account,
       let state = try? AccountState(decoding: state),
       record.segments.count == parties.segmentIndex(of: record.epoch) + 1,
-      state.windows.evidence.count == parties.terms(of: record.epoch).rules.count
+      state.windows.evidence.count == parties.terms(of: record.epoch).rules.count,
+      state.windows.keeps(to: parties.metering.histogram)
     else { throw .wrongBase }
     for (segment, account) in zip(parties.segments, record.segments)
     where account.ruleCounters.count != segment.terms.rules.count { throw .wrongBase }

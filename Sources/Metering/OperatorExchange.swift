@@ -93,6 +93,8 @@ public struct OperatorExchange: Sendable {
   public mutating func answer(_ request: CommitmentExchange) throws(ExchangeRefusal) -> Answer<CommitmentExchange> {
     do throws(ExchangeRefusal) {
       guard let theirs = try? request.commitment.decode(EpochCommitment.self) else { throw .wrongStatement }
+      // Before anything is waited for: a stranger must not take the enclave's place.
+      guard book.isByOther(request.commitment) else { throw .wrongSigner }
       if let last = book.lastRecorded, theirs.epoch == last.epoch { return try retry(request.commitment, last) }
       guard theirs.epoch >= book.account.nextEpoch else { throw .alreadyRecorded }
       guard let waiting = book.pending.first, waiting.epoch == theirs.epoch, !waiting.isCollecting else {

@@ -1,5 +1,5 @@
 import Messages
-import Metering
+@testable import Metering
 import Signing
 import Testing
 import Wire
@@ -204,6 +204,27 @@ struct AccountTests {
     let resumed = try JointAccount(resuming: record, state: state, parties: parties)
     #expect(throws: AccountError.payout(.overflow)) {
       try resumed.appending(epoch: 1, customer: sets.customer, networkOperator: sets.networkOperator)
+    }
+  }
+
+  /// Two that act as one can sign any state: it is held to the same bounds as what comes of receipts, or judging it
+  /// could stop the ledger.
+  @Test func aStateThatNoReceiptsLeadToIsNoBase() throws {
+    let parties = try Samples.parties(terms)
+    var account = JointAccount(parties: parties)
+    var chain: [MeteredPoint: Digest] = [:]
+    try append(EpochStory(), to: &account, &chain)
+    var negative = account.state
+    negative.windows.evidence[1].clockError = Span(nanoseconds: .min)
+    var tooFine = account.state
+    tooFine.windows.evidence[1].delay?.histogram.add(at: UInt32(clamping: parties.metering.histogram.bucketCount))
+    #expect(tooFine != account.state)
+    for state in [negative, tooFine] {
+      var record = try #require(account.last)
+      record.account = state.digest
+      #expect(throws: AccountError.wrongBase) {
+        try JointAccount(resuming: record, state: state.encoded, parties: parties)
+      }
     }
   }
 }

@@ -187,7 +187,8 @@ struct ExchangeTests {
     #expect(refusal({ $0.side = .networkOperator }, by: key) == .wrongStatement)
     #expect(refusal({ $0.activation = ActivationID(Digest(hashing: [7])) }, by: key) == .wrongStatement)
     #expect(refusal({ $0.epoch = 1 }, by: key) == .notYet)
-    #expect(networkOperator.refused == 4, "an open epoch is no offence")
+    #expect(refusal({ $0.epoch = 1 }, by: stranger) == .wrongSigner, "and is not waited for in the enclave's place")
+    #expect(networkOperator.refused == 5, "an open epoch is no offence")
     // As if nothing had come.
     try step(&customer, &networkOperator)
     #expect(refusal({ $0.receipts = Digest(hashing: [7]) }, by: key) == .contradictory)
