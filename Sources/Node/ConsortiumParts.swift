@@ -73,7 +73,7 @@ struct ConsortiumParts: Sendable {
     let busConfiguration = try site.busConfiguration(directory.keyring)
     do { bus = try Bus(configuration: busConfiguration) } catch { throw .bus(error) }
     do throws(NodeError) {
-      try await site.connect(bus)
+      try await site.route(bus)
       let dataPlane = DataPlane(host: site.host)
       do throws(NodeError) {
         var parts = try ConsortiumParts(
@@ -160,6 +160,7 @@ struct ConsortiumParts: Sendable {
       for plan in try plans(inputs) where plan.address.role != .platform {
         try await add(plan, plan.ports.compactMap { arrivals[$0] })
       }
+      try await site.listen(bus)
     } catch {
       await supervisor.endAll()
       await closeStores()

@@ -76,17 +76,27 @@ struct Site: Sendable {
       keys: try keyring.curveKey("curve"), admissions: own.book.others(than: own.place.name).compactMap(\.admission))
   }
 
-  /// Listens where others expect it, and learns the way to them.
-  func connect(_ bus: Bus) async throws(NodeError) {
+  /// Learns the way to everybody else. Whoever is not there yet is connected to when it is.
+  func route(_ bus: Bus) async throws(NodeError) {
+    guard let own else { return }
+    do throws(BusError) {
+      for place in own.book.others(than: own.place.name) where place.isServed {
+        for actor in place.addresses { try await bus.route(actor, to: place.endpoint, serverKey: place.key) }
+      }
+    } catch {
+      throw .bus(error)
+    }
+  }
+
+  /// Listens where others expect it: when every actor is on the bus, because who asks before is refused, not kept
+  /// waiting.
+  func listen(_ bus: Bus) async throws(NodeError) {
     do throws(BusError) {
       // Enclaves that were started here, and whoever watches, come over `ipc://`.
       let enclaves = Set(enclaveProcesses.flatMap(\.actors))
       try await bus.bind(sockets.bus, claims: Claims(enclaves, anyOf: [.client]))
       guard let own else { return }
       try await bus.bind(own.place.endpoint, publicationPort: own.place.publications)
-      for place in own.book.others(than: own.place.name) where place.isServed {
-        for actor in place.addresses { try await bus.route(actor, to: place.endpoint, serverKey: place.key) }
-      }
     } catch {
       throw .bus(error)
     }
