@@ -57,8 +57,11 @@ struct DirectionAccount: Sendable {
     let entered = entry.counts.packetsSent
     let left = exit.point == .endpointReceive ? exit.counts.uniqueReceived : exit.counts.packetsSent
     let heldAtGate = exit.condition == .gated ? exit.counts.droppedByPolicy : 0
-    let betweenPoints = entered.subtractingToZero(left).subtractingToZero(heldAtGate)
-    coreLoss = min(betweenPoints.addingSaturating(dropped - excused), population)
+    // Edges between two customers cannot check tags: what entered beyond what was sent is a stranger's, and so may be
+    // what was refused there. Neither is loss that the operator admits. Where the receiver has it all, nothing is lost.
+    let betweenPoints = min(entered, population).subtractingToZero(left).subtractingToZero(heldAtGate)
+    let refused = receipts.ends.contains(.far) ? 0 : dropped - excused
+    coreLoss = min(betweenPoints.addingSaturating(refused), population.subtractingToZero(arrived))
     accessLoss = population.subtractingToZero(arrived).subtractingToZero(coreLoss)
 
     let lostBeforeEntry = population.subtractingToZero(entered.addingSaturating(dropped - excused))

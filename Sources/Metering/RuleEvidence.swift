@@ -111,7 +111,10 @@ extension RuleEvidence {
 
   private mutating func addGaps(_ account: DirectionAccount) {
     all.longestGap = Self.longestGap(from: account.sender, to: account.receiver)
-    core.longestGap = account.coreLoss == 0 ? 0 : Self.longestGap(from: account.entry, to: account.exit)
+    // What was missing before it entered is missing behind as well.
+    core.longestGap =
+      account.coreLoss == 0
+      ? 0 : Self.longestGap(from: account.entry, to: account.exit).subtractingToZero(account.entry.longestGap)
   }
 
   /// The longest run without a delivery while packets were sent (TS 22.104 survival time), in the sender's own time:

@@ -91,12 +91,14 @@ public struct PointMeter: Sendable {
     update(header.epoch) { tally, _ in tally.widen(header) }
   }
 
-  /// A packet that this point counted goes on.
+  /// A packet that this point counted goes on. Only then its slot is one in which something passed here: what an edge
+  /// refuses may be a stranger's, and must not look as if it had been lost behind it.
   public mutating func passedOn(_ header: PacketHeader, bytes: Int) {
     guard header.epoch >= firstOpen else { return }
-    update(header.epoch) { tally, _ in
+    update(header.epoch) { tally, slot in
       tally.counts.packetsSent += 1
       tally.counts.bytesSent += UInt64(bytes)
+      tally.slots.set(slot(header.sent))
     }
   }
 
@@ -113,6 +115,7 @@ public struct PointMeter: Sendable {
     let delay = (now - header.sent).nanoseconds
     let specification = metering.histogram
     let maximumTransit = metering.maximumTransit.nanoseconds
+    let passesOn = [.edgeIngress, .edgeEgress].contains(point.point)
     var arrival = Arrival.counted
     update(header.epoch) { tally, slot in
       guard delay <= maximumTransit else {
@@ -132,7 +135,7 @@ public struct PointMeter: Sendable {
         tally.counts.bytesReceived += UInt64(bytes)
         if !inOrder { tally.counts.reordered += 1 }
         tally.widen(header)
-        tally.slots.set(slot(header.sent))
+        if !passesOn { tally.slots.set(slot(header.sent)) }
         tally.delay.add(delay, specification: specification)
         if let last = tally.last, last.sequence &+ 1 == header.sequence {
           tally.delayVariation.add(abs(delay.addingSaturating(-last.delay)), specification: specification)

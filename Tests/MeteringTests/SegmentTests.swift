@@ -93,6 +93,32 @@ struct SegmentTests {
     }
   }
 
+  /// No edge between two customers can tell an enclave's packets from those that its host, or anybody with its address,
+  /// makes up: refused or lost, they are not the core's loss. Nor is anything that arrived.
+  @Test(arguments: [
+    (UInt64(0), UInt64(20), UInt64(20), Verdict.contested), (0, 20, 0, .met), (1000, 0, 20, .contested),
+    (1000, 0, 0, .met),
+  ])
+  func packetsOfStrangersAreNoLossOfTheCore(
+    carried: UInt64, refused: UInt64, lost: UInt64, expected: Verdict
+  ) throws {
+    let terms = try Samples.terms([loss])
+    let story = EpochStory(ends: [.near, .far], lostOnFarAccess: lost)
+    let customer = try story.receipts(.customer, terms)
+    var networkOperator = try story.receipts(.networkOperator, terms)
+    let (entry, exit) = (
+      try #require(networkOperator.firstIndex { $0.direction == .up && $0.point == .edgeIngress }),
+      try #require(networkOperator.firstIndex { $0.direction == .up && $0.point == .edgeEgress })
+    )
+    networkOperator[entry].counts.droppedByPolicy = refused
+    networkOperator[entry].counts.packetsSent += carried
+    // The core loses some of what it carries.
+    networkOperator[exit].counts.packetsSent += carried - carried / 50
+    var windows = RuleWindows(terms: terms)
+    let receipts = EpochReceipts(epoch: 0, ends: [.near, .far], customer: customer, networkOperator: networkOperator)
+    #expect(Metering.assess(receipts, terms: terms, windows: &windows).outcome == expected)
+  }
+
   @Test func aPointsReceiptCountsOnlyByWhoStandsThere() throws {
     let terms = try Samples.terms([loss])
     let parties = try Samples.parties(terms, ends: [.near, .far])

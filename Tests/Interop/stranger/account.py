@@ -89,14 +89,14 @@ class Account:
 
         if rule.direction == UP:
             sender, ingress, receiver = counts(UP, 1), counts(UP, 2), counts(UP, 3)
-            core = max(0, ingress[SENT] - receiver[RECEIVED]) + ingress[DROPPED]
+            core = max(0, min(ingress[SENT], sender[SENT]) - receiver[RECEIVED]) + ingress[DROPPED]
             entry, leaving, guaranteed = ingress, receiver[BYTES_SENT], self.terms.guaranteed_up
         else:
             sender, egress, receiver = counts(DOWN, 4), counts(DOWN, 5), counts(DOWN, 6)
             core = max(0, sender[SENT] - egress[SENT])
             entry, leaving, guaranteed = sender, egress[BYTES_SENT], self.terms.guaranteed_down
         population = sender[SENT]
-        core = min(core, population)
+        core = min(core, max(0, population - receiver[RECEIVED]))
         access = max(0, population - receiver[RECEIVED] - core)
         if population < max(1, rule.minimum_samples):
             return INCONCLUSIVE
