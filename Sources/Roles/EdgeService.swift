@@ -90,13 +90,9 @@ struct EdgeService: Sendable {
       ends.append(EdgeEnd(order, booking, from: nextToClose, configuration))
       ends.sort { $0.end < $1.end }
     }
-    guard booking.parties.serving(order.end, in: order.from)?.edge != ownKey else { return .added }
-    // The order is enough to begin with; the handover that it stands for says the cell, and comes with its own message.
-    let handover = SliceHandover(
-      activation: activation, end: order.end, from: order.from,
-      cell: order.order.cell(of: order.end) ?? order.order.cell, edge: ownKey, plan: order.confirmation.planHash)
-    let update = BookingUpdate.handover(handover, edge: ActorAddress(.edge, configuration.name), port: nil)
-    return self.update(update, configuration, at: .zero) ? .added : .contradicts
+    // Nothing is served on the strength of the order: the ledger may still refuse the handover that it prepares, and
+    // who makes records here must not believe otherwise than the enclave does.
+    return .added
   }
 
   /// A handover or an amendment that is FINAL.

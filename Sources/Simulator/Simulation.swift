@@ -20,6 +20,8 @@ public struct Simulation: Sendable {
   public let timeLimit: Span
   /// Events after which a run ends unsettled.
   public let eventLimit: UInt64
+  /// What each core is put into, for tests of actors that lie.
+  var disguise: @Sendable (any RoleCore) -> any RoleCore = { $0 }
 
   public static let standardTimeLimit = Span.seconds(600)
   public static let standardEventLimit: UInt64 = 20_000_000
@@ -72,7 +74,7 @@ public struct Simulation: Sendable {
 
   // MARK: Actors
 
-  private func deployment(_ places: SimulatedPlaces) throws -> Deployment {
+  func deployment(_ places: SimulatedPlaces) throws -> Deployment {
     let keys = try KeyDirectory(topology, places.keyring)
     let salt = Digest(label: "AJIT simulated salt", seed.encoded).bytes.prefix(Genesis.saltBytes)
     let genesis = Genesis(topology, keys: keys, salt: Array(salt), scheme: .simulated, time: World.start - .seconds(1))
@@ -84,9 +86,9 @@ public struct Simulation: Sendable {
     let actors = first.map { plan in
       ActorSeat(plan.address, ports: plan.ports) { life, records in
         // A later life gets randomness of its own: plans are made anew.
-        guard life > 1 else { return try plan.make(records) }
+        guard life > 1 else { return disguise(try plan.make(records)) }
         let plans = try deployment.actors(places.inputs(life: life))
-        return try (plans.first { $0.address == plan.address } ?? plan).make(records)
+        return disguise(try (plans.first { $0.address == plan.address } ?? plan).make(records))
       }
     }
     let enclaves = places.enclaves.map { enclave in

@@ -13,6 +13,18 @@ enum Topologies {
     return try TopologyParser.parse(Array(Data(contentsOf: file)), file: file.lastPathComponent).topology
   }
 
+  /// Short scenarios, one file each; all without a warning.
+  static let stories = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Fixtures/stories")
+
+  static func story(_ name: String) throws -> Topology {
+    let file = stories.appending(path: "\(name).yaml")
+    let read = try TopologyParser.parse(Array(Data(contentsOf: file)), file: file.lastPathComponent)
+    #expect(read.warnings.isEmpty)
+    #expect(read.topology.name == name)
+    return read.topology
+  }
+
   /// The same with half of the packets, for tests that are about something else. Fewer, and an epoch would have too few
   /// samples to be judged.
   static func quiet(_ name: String) throws -> Topology {
