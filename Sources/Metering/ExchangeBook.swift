@@ -172,7 +172,10 @@ struct ExchangeBook: Sendable {
 
   mutating func recorded(_ journal: EpochJournal, account: JointAccount) {
     beforeLast = lastRecorded.map { (signedRecord($0), self.account.state) }
+    // What the ledger changed while the record was under way holds for the epochs after it.
+    let parties = self.account.parties
     self.account = account
+    self.account.follow(parties)
     lastRecorded = journal
     if let signed = signedRecord(journal) { lastSigned = signed }
     if pending.first?.epoch == journal.epoch { pending.removeFirst() }

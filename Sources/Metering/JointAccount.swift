@@ -52,6 +52,9 @@ public struct JointAccount: Sendable {
   /// - Returns: false for one that does not fit, or would change what is recorded.
   mutating func apply(_ update: BookingUpdate) -> Bool { parties.apply(update, recorded: nextEpoch) }
 
+  /// Takes over what somebody else who follows the ledger knows of the booking.
+  mutating func follow(_ parties: AccountParties) { self.parties = parties }
+
   /// The account after the next epoch, with the record that follows from both sides' receipts as its last.
   ///
   /// The signatures on the receipts are checked by whoever took them off the wire; who may have made them is checked
