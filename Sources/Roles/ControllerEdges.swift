@@ -179,7 +179,8 @@ extension ControllerCore {
     let parties = service.parties
     var routes: [ServiceRoute] = []
     for serving in parties.servings where line.ends.contains(serving.end.other) {
-      guard let port = port(serving.edge) else { continue }
+      // An edge that serves both ends needs no way to itself, and must not take it for the way to the other one.
+      guard place(serving.edge)?.address != line.address, let port = port(serving.edge) else { continue }
       routes.append(ServiceRoute(activation: activation, from: serving.from, port: port))
     }
     guard !parties.ends.contains(.far) else { return routes }
