@@ -27,6 +27,15 @@ import Testing
     expectNothingLocked(result)
   }
 
+  /// Once an edge believed in a handover that the ledger refused; once one that became final while a record was being
+  /// signed was forgotten with the account that the record was computed from.
+  @Test(arguments: [("there-and-back", 103), ("both-ends-move", 200)])
+  func whoServesIsNeverInDispute(name: String, seed: UInt64) throws {
+    let result = try Simulation(topology: Topologies.story(name), seed: seed, conditions: .lossy).run()
+    #expect(result.defects == [])
+    expectNothingLocked(result)
+  }
+
   private func expectNothingLocked(_ result: SimulationResult) {
     for activation in result.activations {
       if case .unfinished(let state) = activation.end {
