@@ -28,7 +28,7 @@ import Wire
 ///     50  openFlow        edge                        enclaves
 ///     52  commit          edge                        enclaves
 ///     53  reveal          edge                        enclaves
-///     55  submitRecord    edge                        enclaves; edges: the anchor tells the others
+///     55  submitRecord    edge                        enclaves; edges: the anchor tells the others; controllers
 ///     56  getReceipts     enclave; edge               enclaves; edges
 ///     58  pair            enclave                     enclaves
 ///     60  openService     edge                        controllers
@@ -114,7 +114,7 @@ enum Acceptance {
     case (46, .edge), (48, .edge), (49, .edge): .only([.controller])
     case (46, .enclave), (48, .enclave), (49, .enclave): .only([.customer])
     case (50, .edge), (52, .edge), (53, .edge): .only([.enclave])
-    case (55, .edge): .only([.enclave, .edge])
+    case (55, .edge): .only([.enclave, .edge, .controller])
     case (56, .edge): .only([.edge])
     case (56, .enclave), (58, .enclave): .only([.enclave])
     case (60, .edge), (61, .edge), (65, .edge), (81, .edge): .only([.controller])

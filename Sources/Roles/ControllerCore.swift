@@ -168,9 +168,10 @@ public struct ControllerCore: RoleCore {
     wake = earliest(wake, advanceStitching(activation, &turn))
     wake = earliest(wake, advanceErrands(activation, &turn))
     wake = earliest(wake, releaseSuperseded(activation, &turn))
+    // An edge is given what the ledger shows before it is asked what it holds.
+    wake = earliest(wake, advanceLines(activation, &turn))
     wake = earliest(wake, advanceDemands(activation, &turn))
     wake = earliest(wake, advanceSettlement(activation, &turn))
-    wake = earliest(wake, advanceLines(activation, &turn))
     guard let wake, let job = jobs[activation] else { return }
     turn.add(.setTimer(TimerID(Purpose.job, job.number), at: max(turn.now, wake)))
   }

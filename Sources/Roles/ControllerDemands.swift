@@ -20,25 +20,20 @@ extension ControllerCore {
 
   /// - Returns: when it is to be looked at again.
   mutating func advanceDemands(_ activation: ActivationID, _ turn: inout Turn) -> Instant? {
-    guard let job = jobs[activation], let service = job.service, job.question == nil else { return nil }
-    if job.demands.serviceDemanded, job.errand(.startService) == nil {
-      guard turn.now >= job.notBefore else { return job.notBefore }
-      let (about, message) = askReport(.proof, of: activation)
-      ask(about, message, of: activation, &turn)
-      return nil
-    }
-    for epoch in job.demands.open.keys.sorted() where job.demands.open[epoch]?.isOurTurn ?? false {
-      guard job.errand(.post(epoch)) == nil else { continue }
-      guard turn.now >= job.notBefore else { return job.notBefore }
-      askMaterial(activation, epoch, .post, &turn)
-      return nil
-    }
+    guard let job = jobs[activation], let service = job.service else { return nil }
     if job.isClosing, let (first, second) = job.demands.contradiction, job.errand(.dispute) == nil {
       let dispute = Dispute(activation: activation, grounds: .contradiction(first, second))
       submit(.dispute(dispute), for: .dispute, of: activation)
       return turn.now
     }
-    return look(activation, job, service, &turn)
+    guard job.question == nil else { return nil }
+    guard job.demands.isWaiting else { return look(activation, job, service, &turn) }
+    guard job.errand(.startService) == nil else { return nil }
+    let due = max(job.notBefore, job.demands.nextProof ?? .zero)
+    guard turn.now >= due else { return due }
+    let (about, message) = askReport(.proof, of: activation)
+    ask(about, message, of: activation, &turn)
+    return nil
   }
 
   private mutating func askMaterial(
@@ -48,18 +43,48 @@ extension ControllerCore {
     ask(.material(activation, epoch, purpose), .getEpochMaterial(request), of: activation, &turn)
   }
 
-  // MARK: DemandService
+  // MARK: What answers
 
-  /// A record is the shorter proof. Before the first there are the receipts of a closed epoch.
+  /// A record that both signed answers every demand up to its epoch, whosever turn it is: no journal need be opened,
+  /// and a demander that stays silent afterwards undoes nothing. Where there is none, this side opens its receipts if
+  /// it is its turn, and asks again from time to time for as long as a demand waits.
   mutating func proofReported(_ activation: ActivationID, _ report: ServiceReport?, _ turn: inout Turn) {
-    guard let job = jobs[activation], job.demands.serviceDemanded else { return }
+    guard let job = jobs[activation], job.demands.isWaiting else { return }
     guard let report else { return askLater(activation, &turn) }
-    if let record = report.record {
+    if let record = report.record, job.demands.isAnswered(by: record) {
       let proof = ServiceProof(activation: activation, receipts: ReceiptSet([]), record: record)
       return submit(.startService(proof), for: .startService, of: activation)
     }
-    guard let closed = lastClosedEpoch(job, turn.now) else { return askLater(activation, &turn) }
-    askMaterial(activation, closed, .proof, &turn)
+    jobs[activation]?.demands.nextProof = nil
+    if let epoch = job.demands.ourTurns.first(where: { job.errand(.post($0)) == nil }) {
+      return askMaterial(activation, epoch, .post, &turn)
+    }
+    if job.demands.serviceDemanded {
+      guard let closed = lastClosedEpoch(job, turn.now) else { return askLater(activation, &turn) }
+      return askMaterial(activation, closed, .proof, &turn)
+    }
+    jobs[activation]?.demands.nextProof = turn.now + max(job.terms.deadlines.answerWithin / 8, .milliseconds(1))
+  }
+
+  /// StartService: a record answers whatever is demanded up to its epoch, receipts the demand for service.
+  mutating func serviceStarted(_ proof: ServiceProof) {
+    jobs[proof.activation]?.demands.serviceDemanded = false
+    if let record = proof.record { recordShown(record, of: proof.activation, answering: true) }
+  }
+
+  /// A record that both sides signed stands on the ledger: the anchor edge, which may have waited in vain for the
+  /// enclave's signature, goes on from there. Without that a customer could withhold its signature, demand the next
+  /// epoch, and the edge would have nothing to open.
+  /// - Parameter answering: the ledger takes it for an answer to every demand up to its epoch.
+  mutating func recordShown(_ signed: SignedRecord, of activation: ActivationID, answering: Bool) {
+    guard let epoch = try? signed.byEnclave.decode(JointRecord.self).epoch, let job = jobs[activation] else { return }
+    if answering { jobs[activation]?.demands.open = job.demands.open.filter { $0.key > epoch } }
+    guard job.demands.shown.map({ $0 < epoch }) ?? true, let anchor = job.service?.parties.anchorEdge,
+      let place = place(anchor)
+    else { return }
+    jobs[activation]?.demands.shown = epoch
+    assign(.record(RecordSubmission(record: signed.byEnclave)), to: place.address, of: activation)
+    touched.append(activation)
   }
 
   private func lastClosedEpoch(_ job: Job, _ now: Instant) -> EpochNumber? {
@@ -71,9 +96,9 @@ extension ControllerCore {
   // MARK: DemandRecord
 
   mutating func recordDemanded(_ demand: RecordDemand, by signer: PublicKey, _ turn: inout Turn) {
-    guard let commitment = try? demand.commitment.decode(EpochCommitment.self),
-      let demands = jobs[commitment.activation]?.demands
-    else { return }
+    guard let commitment = try? demand.commitment.decode(EpochCommitment.self) else { return }
+    if let base = demand.base { recordShown(base.record, of: commitment.activation, answering: true) }
+    guard let demands = jobs[commitment.activation]?.demands else { return }
     guard demands.open[commitment.epoch] != nil || demands.open.count < Demands.maximumOpen else {
       return turn.count("controller.tooManyDemands")
     }
@@ -85,6 +110,7 @@ extension ControllerCore {
       open.byCustomer = demand.commitment
     }
     jobs[commitment.activation]?.demands.open[commitment.epoch] = open
+    jobs[commitment.activation]?.demands.isNew()
     touched.append(commitment.activation)
   }
 
@@ -169,6 +195,29 @@ extension ControllerCore {
 }
 
 extension ControllerCore.Demands {
+  /// Some demand has no answer yet.
+  var isWaiting: Bool { serviceDemanded || !open.isEmpty }
+
+  /// Epochs whose receipts are this operator's to open now, ascending.
+  var ourTurns: [EpochNumber] { open.keys.sorted().filter { open[$0]?.isOurTurn ?? false } }
+
+  /// Any record shows service.
+  func isAnswered(by signed: SignedRecord) -> Bool {
+    guard !proofRefused, let epoch = try? signed.byEdge.decode(JointRecord.self).epoch else { return false }
+    return serviceDemanded || open.keys.contains { $0 <= epoch }
+  }
+
+  mutating func demandedService() {
+    serviceDemanded = true
+    isNew()
+  }
+
+  /// The edge is asked at once, and a record that the ledger refused for another demand is tried for this one.
+  mutating func isNew() {
+    nextProof = nil
+    proofRefused = false
+  }
+
   /// No demand waits on the ledger any more: answered, or lost.
   mutating func lapsed() {
     open = [:]

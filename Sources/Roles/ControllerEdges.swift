@@ -77,6 +77,7 @@ extension ControllerCore {
     case .update(let update): .updateBooking(update)
     case .end(let epochs): .endSession(SessionEnding(activation: activation, epochs: epochs))
     case .settle(let settling): .settleEpoch(settling)
+    case .record(let submission): .submitRecord(submission)
     }
   }
 

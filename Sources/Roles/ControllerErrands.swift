@@ -68,7 +68,6 @@ extension ControllerCore {
     case (.settle, .accepted):
       jobs[activation]?.hasPosted = true
       jobs[activation]?.agreementRefused = false
-    case (.startService, .accepted): jobs[activation]?.demands.serviceDemanded = false
     case (_, .accepted): break
     default: dropped(errand, result, activation, &turn)
     }
@@ -88,6 +87,9 @@ extension ControllerCore {
       if jobs[activation]?.isClosing == true { jobs[activation]?.hasPosted = true }
       if let pause = jobs[activation]?.settlementBackoff.failed() { jobs[activation]?.notBefore = turn.now + pause }
     case .startService, .post, .demand:
+      if case .startService(let proof) = errand.transaction.transaction.action, proof.record != nil {
+        jobs[activation]?.demands.proofRefused = true
+      }
       if let pause = jobs[activation]?.demands.backoff.failed() { jobs[activation]?.notBefore = turn.now + pause }
     case .dispute: jobs[activation]?.demands.contradiction = nil
     }

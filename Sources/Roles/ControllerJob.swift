@@ -162,6 +162,8 @@ extension ControllerCore {
     case update(BookingUpdate)
     case end(epochs: UInt64)
     case settle(EpochSettling)
+    /// The near enclave's signature, which the anchor may have waited for in vain: it stands on the ledger.
+    case record(RecordSubmission)
   }
 
   /// An ended activation that some edges have not let go of yet.
@@ -203,6 +205,12 @@ extension ControllerCore {
     var contradiction: (Envelope, Envelope)?
     /// When it is looked again whether records still come.
     var nextLook: Instant?
+    /// When the edge is asked again whether it has a record that answers.
+    var nextProof: Instant?
+    /// The ledger refused such a record: receipts are opened instead.
+    var proofRefused = false
+    /// The latest epoch whose signed record the anchor was given from the ledger.
+    var shown: EpochNumber?
     /// Between attempts that the ledger refuses.
     var backoff = Backoff()
     /// Open demands of one activation at once.

@@ -52,14 +52,16 @@ extension ControllerCore {
     case .handedOver(let handover): handedOver(handover, &turn)
     case .amended(let order): if jobs[order.activation] != nil { jobs[order.activation]?.amended = order }
     case .serviceDemanded(let activation):
-      jobs[activation]?.demands.serviceDemanded = true
+      jobs[activation]?.demands.demandedService()
       touch(activation)
-    case .serviceStarted(let activation): jobs[activation]?.demands.serviceDemanded = false
+    case .serviceStarted(let proof): serviceStarted(proof)
     case .recordDemanded(let demand, let signer): recordDemanded(demand, by: signer, &turn)
     case .recordPosted(let post, let signer): recordPosted(post, by: signer)
     case .changed(let change) where change.state.isFinal: ended(change, &turn)
     case .changed(let change): changed(change, &turn)
-    case .statusSet, .rejected, .settlementPosted, .disputed, .evidence, .enclaveRegistered: break
+    case .settlementPosted(let activation, let record, _):
+      if let record { recordShown(record, of: activation, answering: false) }
+    case .statusSet, .rejected, .disputed, .evidence, .enclaveRegistered: break
     }
   }
 

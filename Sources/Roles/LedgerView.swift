@@ -21,7 +21,8 @@ struct LedgerView: Sendable {
     /// Extend or Renegotiate: both sides signed this order.
     case amended(SegmentOrder)
     case serviceDemanded(ActivationID)
-    case serviceStarted(ActivationID)
+    /// With a record it answers every demand up to its epoch; either side may have brought it.
+    case serviceStarted(ServiceProof)
     case recordDemanded(RecordDemand, by: PublicKey)
     case recordPosted(RecordPost, by: PublicKey)
     /// Opened CLOSING, or replaced the record there.
@@ -116,7 +117,7 @@ struct LedgerView: Sendable {
     case .extend(let byCustomer, _), .renegotiate(let byCustomer, _):
       (try? byCustomer.decode(SegmentOrder.self)).map { .amended($0) }
     case .demandService(let activation): .serviceDemanded(activation)
-    case .startService(let proof): .serviceStarted(proof.activation)
+    case .startService(let proof): .serviceStarted(proof)
     case .demandRecord(let demand): .recordDemanded(demand, by: signer)
     case .postRecord(let post): .recordPosted(post, by: signer)
     case .settleByRecord(let activation, let record): .settlementPosted(activation, record, by: signer)

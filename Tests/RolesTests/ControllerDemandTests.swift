@@ -50,6 +50,12 @@ import Testing
     story.driver.wait(.zero)
   }
 
+  /// The anchor edge holds no record that would answer.
+  private func noRecord(_ story: inout ControllerStory, _ id: ActivationID) {
+    let nothing = Message.serviceReport(ServiceReport(activation: id, record: nil, isFinished: false))
+    #expect(story.driver.answer(.success(nothing)) { $0.message.isServiceReportQuestion })
+  }
+
   private func submitted(_ story: inout ControllerStory) -> [Action] { story.takeActions() }
 
   // MARK: DemandService
@@ -99,8 +105,10 @@ import Testing
     try story.begin()
     let demand = RecordDemand(base: nil, commitment: commitment(story, id, 1, .customer), other: nil)
     try invent(&story, .demandRecord(demand), id)
+    noRecord(&story, id)
     #expect(story.driver.answer(.failure(RemoteError(.notFound))) { $0.message.isMaterialQuestion })
     story.driver.wait(.milliseconds(200))
+    noRecord(&story, id)
     story.driver.answer(.success(material(story, id, 1))) { $0.message.isMaterialQuestion }
     guard case .postRecord(let own)? = submitted(&story).first else {
       Issue.record("not posted")
@@ -137,16 +145,79 @@ import Testing
     let start = try #require(story.chain.state.activation(id)?.reservation?.startAt)
     #expect(story.chain.state.time >= start + .seconds(3) + Chain.terms.deadlines.answerWithin)
     try invent(&story, .demandRecord(expected), by: "alpha controller", id)
+    noRecord(&story, id)
     #expect(story.driver.count(\.isMaterialQuestion) == 0, "the customer opens first")
     let post = RecordPost(
       activation: id, epoch: 1, commitment: held, receipts: receipts(story, id, .customer))
     try invent(&story, .postRecord(post), id)
+    story.driver.wait(Chain.terms.deadlines.answerWithin / 8)
+    noRecord(&story, id)
     story.driver.answer(.success(material(story, id, 1, other: held))) { $0.message.isMaterialQuestion }
-    guard case .postRecord(let own)? = submitted(&story).first else {
+    // The demand is sent again besides: its block was invented.
+    guard case .postRecord(let own)? = submitted(&story).last else {
       Issue.record("its own receipts are not opened")
       return
     }
     #expect(own.epoch == 1)
+  }
+
+  /// A customer keeps its signature on epoch 0 from the edge and demands epoch 1: the demand itself carries it.
+  @Test func aWithheldSignatureIsTakenFromTheLedger() throws {
+    var story = try ControllerStory()
+    let id = try story.serving()
+    try story.begin()
+    let signed = try story.chain.record(id, met: 1)
+    let demand = RecordDemand(
+      base: AccountBase(record: signed, state: []), commitment: commitment(story, id, 1, .customer), other: nil)
+    try invent(&story, .demandRecord(demand), id)
+    let asked = story.driver.requests.filter { $0.message.isRecordSubmission || $0.message.isServiceReportQuestion }
+    #expect(asked.map(\.to) == [ControllerStory.nearEdge, ControllerStory.nearEdge])
+    #expect(asked.first?.message == .submitRecord(RecordSubmission(record: signed.byEnclave)), "before any question")
+    noRecord(&story, id)
+    // The edge that has it not yet has nothing to open either.
+    let bare = EpochMaterial(
+      activation: id, epoch: 1, base: nil, commitment: nil, other: nil,
+      receipts: receipts(story, id, .networkOperator))
+    story.driver.answer(.success(.epochMaterial(bare))) { $0.message.isMaterialQuestion }
+    #expect(story.driver.answer(.failure(RemoteError(.deadlineExceeded))) { $0.message.isRecordSubmission })
+    story.driver.wait(.seconds(1))
+    #expect(story.driver.answer(.success(.acknowledged)) { $0.message.isRecordSubmission }, "until it is acknowledged")
+    noRecord(&story, id)
+    story.driver.answer(.success(material(story, id, 1))) { $0.message.isMaterialQuestion }
+    guard case .postRecord(let own)? = submitted(&story).first else {
+      Issue.record("not posted")
+      return
+    }
+    #expect(own.epoch == 1)
+    // The same record shown again is nothing new.
+    let proof = ServiceProof(activation: id, receipts: ReceiptSet([]), record: signed)
+    try invent(&story, .startService(proof), id)
+    #expect(story.driver.count(\.isRecordSubmission) == 0)
+  }
+
+  /// Also after its own post: a demander that is silent then loses nothing but what the record says.
+  @Test(arguments: [false, true])
+  func aDemandIsAnsweredWithARecordThatBothSigned(posted: Bool) throws {
+    var story = try ControllerStory()
+    let id = try story.serving()
+    try story.begin()
+    let demand = RecordDemand(base: nil, commitment: commitment(story, id, 0, .customer), other: nil)
+    try invent(&story, .demandRecord(demand), id)
+    if posted {
+      noRecord(&story, id)
+      story.driver.answer(.success(material(story, id, 0))) { $0.message.isMaterialQuestion }
+      let post = try #require(submitted(&story).first)
+      try invent(&story, post, by: "alpha controller", id)
+      noRecord(&story, id)
+      #expect(story.driver.count(\.isServiceReportQuestion) == 0, "from time to time")
+      story.driver.wait(Chain.terms.deadlines.answerWithin / 8)
+    }
+    story.driver.answer(.success(try story.report(id, met: 2))) { $0.message.isServiceReportQuestion }
+    let proof = ServiceProof(activation: id, receipts: ReceiptSet([]), record: try story.chain.record(id, met: 2))
+    #expect(submitted(&story) == [.startService(proof)])
+    try invent(&story, .startService(proof), by: "alpha controller", id)
+    story.driver.wait(Chain.terms.deadlines.answerWithin / 8)
+    #expect(story.driver.count(\.isMaterialQuestion) == 0, "answered")
   }
 
   /// It has committed to one set towards the edge and to another on the ledger.
@@ -157,6 +228,7 @@ import Testing
     let shown = commitment(story, id, 1, .customer, receipts: 1)
     let held = commitment(story, id, 1, .customer, receipts: 2)
     try invent(&story, .demandRecord(RecordDemand(base: nil, commitment: shown, other: nil)), id)
+    noRecord(&story, id)
     story.driver.answer(.success(material(story, id, 1, other: held))) { $0.message.isMaterialQuestion }
     #expect(submitted(&story).count == 1)
     try invent(&story, .settleByRecord(id, nil), id, .closing)

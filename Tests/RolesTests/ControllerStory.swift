@@ -185,6 +185,7 @@ extension Message {
   var isSubmission: Bool { if case .submit = self { true } else { false } }
   var isAllocation: Bool { if case .allocateSubnet = self { true } else { false } }
   var isSubnetRelease: Bool { if case .releaseSubnet = self { true } else { false } }
+  var isRecordSubmission: Bool { if case .submitRecord = self { true } else { false } }
   var isMaterialQuestion: Bool { if case .getEpochMaterial = self { true } else { false } }
 
   /// What an edge or a domain manager acknowledges.
