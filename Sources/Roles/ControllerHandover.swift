@@ -60,13 +60,14 @@ extension ControllerCore {
     advance(activation, &turn)
   }
 
-  /// The bus says who asks; genesis says whose the payer's key is, and the order names the other owner.
+  /// The bus says who asks; genesis says whose the payer's key is, and the order names the other owner. A payer whom
+  /// genesis does not know has no name on the bus either.
   private func mayMove(_ end: FlowEnd, of job: Job, _ asker: ActorAddress) -> Bool {
     guard asker.role == .customer else { return false }
     switch end {
     case .near:
       let owner = configuration.genesis.organisations.first { $0.keys.contains { $0.key == job.payer } }
-      return owner == nil || owner?.name == asker.name
+      return owner?.name == asker.name
     case .far: return job.order.peer == asker.name
     }
   }
