@@ -83,12 +83,16 @@ extension BlockExecution {
     var terms: ContractTerms
   }
 
+  /// What both agreed on belongs to the plan that was in force then: one that was refused, or never brought, dies with
+  /// the next plan, and its index with the next segment. While neither changes, both signatures stay good until service
+  /// ends: the order carries no expiry, so who countersigns brings it to the ledger at once.
   private func amendment(
     _ byCustomer: Envelope, _ byOperator: Envelope
   ) throws(Refusal) -> (SegmentOrder, Amendment) {
     let (order, activation) = try agreement(SegmentOrder.self, byCustomer, byOperator)
     guard case .reserved(let reservation, _) = activation.phase, reservation.cause == nil,
-      reservation.startAt <= context.time, context.time < reservation.endsAt, let current = activation.segments.last,
+      order.plan == reservation.planHash, reservation.startAt <= context.time, context.time < reservation.endsAt,
+      let current = activation.segments.last,
       order.index == UInt64(activation.segments.count)
     else { throw .code(.failedPrecondition) }
     try require(activation.segments.count < ActivationLimits.segments, orElse: .outOfRange)
@@ -107,7 +111,6 @@ extension BlockExecution {
       terms.isServiceTime(from: reservation.start(of: first, terms), to: endsAt), orElse: .outOfRange)
     try take(segment.escrow, from: activation.customer, orElse: .escrowInsufficient)
     try take(segment.bond, from: activation.operatorID, orElse: .bondInsufficient)
-    reservation.planHash = order.plan
     reservation.epochs = segment.end
     reservation.endsAt = endsAt
     activation.segments.append(segment)

@@ -44,6 +44,22 @@ import Testing
     #expect(world.balance("hospital") == World.credit - 134 + 9)
   }
 
+  /// Refused once, an order could otherwise come back when it suits whoever kept it.
+  @Test func anOrderDiesWithThePlanItNames() throws {
+    var (world, contract, id) = try running()
+    let (extend, renegotiate) = (
+      world.extend(world.segmentOrder(id, contract)),
+      world.renegotiate(world.segmentOrder(id, try world.deployDearer()))
+    )
+    #expect(
+      try world.send(world.handover(id, from: 6), by: "operator-0 controller", after: .milliseconds(1)) == .accepted)
+    for action in [extend, renegotiate] {
+      #expect(try world.send(action, by: "platoon treasury", after: .milliseconds(1)) == .failedPrecondition)
+    }
+    let anew = world.extend(world.segmentOrder(id, contract))
+    #expect(try world.send(anew, by: "platoon treasury", after: .milliseconds(1)) == .accepted)
+  }
+
   @Test func aNewContractCutsTheRunningOne() throws {
     var (world, _, id) = try running()
     let dearer = try world.deployDearer()

@@ -262,10 +262,12 @@ struct World {
     try advance(to: startAt + .seconds(epochs) + .milliseconds(100))
   }
 
+  /// Names the plan in force.
   func segmentOrder(
     _ id: ActivationID, _ contract: ContractID, index: UInt64 = 1, epochs: UInt64 = 5
   ) -> SegmentOrder {
-    SegmentOrder(activation: id, index: index, contract: contract, epochs: epochs, plan: Digest(hashing: [10]))
+    let plan = state.activation(id)?.reservation?.planHash ?? Digest(hashing: [10])
+    return SegmentOrder(activation: id, index: index, contract: contract, epochs: epochs, plan: plan)
   }
 
   /// Both parties' signatures on an order for a further segment.
