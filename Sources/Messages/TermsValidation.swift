@@ -27,6 +27,7 @@ extension ContractTerms {
     try context.validate()
     try metering.validate()
     try deadlines.validate()
+    try validateAnswers()
     try money.validate()
     for (index, rule) in rules.enumerated() {
       try rule.validate("rules[\(index)]", maximumEpochs: context.maximumEpochs)
@@ -37,6 +38,14 @@ extension ContractTerms {
     }
     try validateAmounts()
     try validateState()
+  }
+
+  /// Who is asked may be about to close the epoch, and its last packets are under way: less time than that for an
+  /// answer is a contract that an honest side loses.
+  private func validateAnswers() throws(TermsError) {
+    guard deadlines.answerWithin >= metering.epoch + metering.grace else {
+      throw TermsError("deadlines.answerWithin", "must be at least metering.epoch + metering.grace")
+    }
   }
 
   /// What windowed rules carry from epoch to epoch must fit into a demand (``AccountBase``).
@@ -192,7 +201,7 @@ extension DeadlineTerms {
     try checkSpan(startLead, "deadlines.startLead", atLeast: .zero)
     try checkSpan(settlementWindow, "deadlines.settlementWindow", atLeast: Span(nanoseconds: 1))
     try checkSpan(settleWithin, "deadlines.settleWithin", atLeast: Span(nanoseconds: 1))
-    try checkSpan(answerWithin, "deadlines.answerWithin", atLeast: Span(nanoseconds: 1))
+    try checkSpan(answerWithin, "deadlines.answerWithin", atLeast: .zero)
     try checkSpan(demandWithin, "deadlines.demandWithin", atLeast: .zero)
   }
 }

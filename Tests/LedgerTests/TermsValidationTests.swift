@@ -45,6 +45,8 @@ import Testing
     ("deadlines.confirmWithin", { $0.deadlines.confirmWithin = .zero }),
     ("deadlines.startLead", { $0.deadlines.startLead = .seconds(-1) }),
     ("deadlines.settlementWindow", { $0.deadlines.settlementWindow = .zero }),
+    // Epoch and grace are 1.2 s.
+    ("deadlines.answerWithin", { $0.deadlines.answerWithin = .milliseconds(1_199) }),
     ("deadlines.settleWithin", { $0.deadlines.settleWithin = .seconds(367 * 86_400) }),
   ]
 
