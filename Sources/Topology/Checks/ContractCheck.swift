@@ -142,6 +142,7 @@ extension TopologyCheck {
     let durations = [
       ("confirmWithin", deadlines.confirmWithin), ("startLead", deadlines.startLead),
       ("settlementWindow", deadlines.settlementWindow), ("settleWithin", deadlines.settleWithin),
+      ("answerWithin", deadlines.answerWithin), ("demandWithin", deadlines.demandWithin),
     ]
     for (key, duration) in durations {
       require(
@@ -151,6 +152,10 @@ extension TopologyCheck {
     require(
       deadlines.settleWithin > contract.metering.epoch + contract.metering.grace, "\(pointer)/settleWithin",
       "the last record comes an epoch and a grace after the end; allow more time")
+    require(
+      deadlines.answerWithin >= contract.metering.epoch + contract.metering.grace, "\(pointer)/answerWithin",
+      "who is asked may have to close an epoch first; allow at least an epoch and its grace",
+      basis: ["\(pointer.dropLast("/deadlines".count))/metering"])
   }
 
   // MARK: Money
