@@ -149,6 +149,11 @@ public struct AccountParties: Hashable, Sendable {
     return signers
   }
 
+  /// Whether the edge where packets enter holds the key of their tags (``EpochReceipts/entryChecksTags``).
+  func entryChecksTags(in epoch: EpochNumber) -> Bool {
+    !ends.contains(.far) && serving(.near, in: epoch)?.edge == anchorEdge
+  }
+
   /// Whether a point's chain of receipts begins anew with an epoch: another edge stands there than the epoch before.
   func begins(_ point: MeteredPoint, with epoch: EpochNumber) -> Bool {
     epoch == 0 || signer(of: point, in: epoch) != signer(of: point, in: epoch - 1)
@@ -167,9 +172,13 @@ public struct AccountParties: Hashable, Sendable {
   // MARK: What changes while it runs
 
   /// Takes an amendment or a handover that is FINAL on the ledger. Taking the same again changes nothing.
-  /// - Parameter recorded: epochs below have their record; nothing about them can change any more.
+  /// - Parameters:
+  ///   - recorded: epochs below have their record; nothing about them can change any more.
+  ///   - closed: epochs below are closed: who stands where is signed, only what it is worth can change.
   /// - Returns: false for one that does not fit what is booked.
-  public mutating func apply(_ update: BookingUpdate, recorded: EpochNumber = 0) -> Bool {
+  public mutating func apply(
+    _ update: BookingUpdate, recorded: EpochNumber = 0, closed: EpochNumber = 0
+  ) -> Bool {
     guard update.activation == activation else { return false }
     switch update {
     case .segment(let order, let terms, let from):
@@ -178,7 +187,7 @@ public struct AccountParties: Hashable, Sendable {
       if order.index <= UInt64(amendments.count) { return amendments[Int(order.index) - 1] == segment }
       return order.index == UInt64(amendments.count) + 1 && from >= recorded && append(segment)
     case .handover(let handover, _, _):
-      return servings.contains(Serving(handover)) || (handover.from >= recorded && append(handover))
+      return servings.contains(Serving(handover)) || (handover.from >= max(recorded, closed) && append(handover))
     }
   }
 

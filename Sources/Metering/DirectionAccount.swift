@@ -57,10 +57,11 @@ struct DirectionAccount: Sendable {
     let entered = entry.counts.packetsSent
     let left = exit.point == .endpointReceive ? exit.counts.uniqueReceived : exit.counts.packetsSent
     let heldAtGate = exit.condition == .gated ? exit.counts.droppedByPolicy : 0
-    // Edges between two customers cannot check tags: what entered beyond what was sent is a stranger's, and so may be
-    // what was refused there. Neither is loss that the operator admits. Where the receiver has it all, nothing is lost.
+    // An edge that cannot check tags goes by addresses, which anybody can forge: what entered beyond what was sent is
+    // a stranger's, and so may be what was refused there. Neither is loss that the operator admits. Where the receiver
+    // has it all, nothing is lost.
     let betweenPoints = min(entered, population).subtractingToZero(left).subtractingToZero(heldAtGate)
-    let refused = receipts.ends.contains(.far) ? 0 : dropped - excused
+    let refused = receipts.entryChecksTags ? dropped - excused : 0
     coreLoss = min(betweenPoints.addingSaturating(refused), population.subtractingToZero(arrived))
     accessLoss = population.subtractingToZero(arrived).subtractingToZero(coreLoss)
 

@@ -23,14 +23,20 @@ public struct EpochReceipts: Sendable {
   public let epoch: EpochNumber
   /// The flow's ends under metering.
   public let ends: [FlowEnd]
+  /// Who stands where packets enter can tell the enclave's from a stranger's: the edge that the operator's endpoint
+  /// lives at, which shares the key of the tags. No edge between two customers can, nor one that a customer's end moved
+  /// to.
+  public let entryChecksTags: Bool
   public let customer: [SLAReceipt]
   public let networkOperator: [SLAReceipt]
 
   public init(
-    epoch: EpochNumber, ends: [FlowEnd] = [.near], customer: [SLAReceipt], networkOperator: [SLAReceipt]
+    epoch: EpochNumber, ends: [FlowEnd] = [.near], entryChecksTags: Bool = true, customer: [SLAReceipt],
+    networkOperator: [SLAReceipt]
   ) {
     self.epoch = epoch
     self.ends = ends
+    self.entryChecksTags = entryChecksTags && !ends.contains(.far)
     self.customer = customer
     self.networkOperator = networkOperator
   }

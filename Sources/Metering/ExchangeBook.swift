@@ -36,7 +36,7 @@ struct ExchangeBook: Sendable {
 
   mutating func apply(_ update: BookingUpdate) -> Bool {
     var account = account
-    guard account.apply(update) else { return false }
+    guard account.apply(update, closed: nextToClose) else { return false }
     self.account = account
     own.follow(account.parties)
     return true

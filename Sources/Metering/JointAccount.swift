@@ -50,7 +50,10 @@ public struct JointAccount: Sendable {
 
   /// An amendment or a handover that is FINAL on the ledger.
   /// - Returns: false for one that does not fit, or would change what is recorded.
-  mutating func apply(_ update: BookingUpdate) -> Bool { parties.apply(update, recorded: nextEpoch) }
+  /// - Parameter closed: epochs below are closed: their receipts are signed.
+  mutating func apply(_ update: BookingUpdate, closed: EpochNumber) -> Bool {
+    parties.apply(update, recorded: nextEpoch, closed: closed)
+  }
 
   /// Takes over what somebody else who follows the ledger knows of the booking.
   mutating func follow(_ parties: AccountParties) { self.parties = parties }
@@ -64,7 +67,8 @@ public struct JointAccount: Sendable {
   ) throws(AccountError) -> JointAccount {
     guard epoch == nextEpoch else { throw .wrongEpoch(expected: nextEpoch) }
     let receipts = EpochReceipts(
-      epoch: epoch, ends: parties.ends, customer: try open(customer, .customer, epoch),
+      epoch: epoch, ends: parties.ends, entryChecksTags: parties.entryChecksTags(in: epoch),
+      customer: try open(customer, .customer, epoch),
       networkOperator: try open(networkOperator, .networkOperator, epoch))
     let segment = parties.segment(of: epoch)
     var next = begun(epoch)

@@ -94,6 +94,27 @@ struct AccountTests {
     }
   }
 
+  /// The edge that a customer's end moved to has no key for the tags: what it refuses may be a stranger's.
+  @Test func whatAnEdgeWithoutTheKeyRefusesIsNotTheCores() throws {
+    let terms = try Samples.terms([Samples.rule(.lossRatio, reference: 10_000_000)])
+    var moved = try Samples.parties(terms)
+    try Samples.apply(try Samples.handover(from: 0), to: &moved)
+    for (parties, entry, expected) in [
+      (try Samples.parties(terms), Samples.anchorEdge, Verdict.violated), (moved, Samples.newEdge, .contested),
+    ] {
+      var chain: [MeteredPoint: Digest] = [:]
+      var sets = try EpochStory(lostOnAccess: 20).sets(parties, after: &chain)
+      var ingress: SLAReceipt = try sets.networkOperator.receipts[0].decode()
+      #expect(ingress.point == .edgeIngress)
+      ingress.counts.droppedByPolicy = 20
+      sets.networkOperator.receipts[0] = Envelope(
+        signing: ingress, with: try Samples.key(entry), network: Samples.network)
+      let account = try JointAccount(parties: parties).appending(
+        epoch: 0, customer: sets.customer, networkOperator: sets.networkOperator)
+      #expect(account.last?.verdicts == [expected])
+    }
+  }
+
   @Test func aReceiptAfterAMissingOneFollowsWhatNobodyHolds() throws {
     var account = JointAccount(parties: try Samples.parties(terms, ends: [.near, .far]))
     var chain: [MeteredPoint: Digest] = [:]

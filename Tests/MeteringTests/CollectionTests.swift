@@ -115,6 +115,20 @@ struct CollectionTests {
     #expect(counters.met == 2 && counters.violated == 1)
   }
 
+  /// Its receipts of an epoch that is closed are signed already: a handover of it would make them nobody's.
+  @Test func aHandoverOfAClosedEpochComesTooLateForAnAnchor() throws {
+    let terms = try Samples.terms([Samples.rule(.lossRatio, reference: 10_000_000)])
+    let parties = try Samples.parties(terms)
+    var exchange = OperatorExchange(
+      parties: parties, key: try Samples.key(Samples.anchorEdge), network: Samples.network)
+    let receipts = try EpochStory().receipts(.networkOperator, terms)
+    #expect(exchange.close(0, receipts: receipts) != nil)
+    #expect(!exchange.apply(try Samples.handover(from: 0)))
+    #expect(exchange.parties == parties)
+    #expect(exchange.apply(try Samples.handover(from: 1)))
+    #expect(exchange.apply(try Samples.handover(from: 1)), "again")
+  }
+
   @Test func receiptsOfStrangersAndOfOtherEpochsAreNotCollected() throws {
     var flow = try flow()
     try close(0, &flow)
