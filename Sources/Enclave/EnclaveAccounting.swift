@@ -75,10 +75,16 @@ extension EnclaveCore {
     tick(slot, &turn)
   }
 
-  /// The near enclave asks for what this one signed.
-  mutating func giveReceipts(_ token: ReplyToken, _ request: ReceiptsRequest, _ turn: inout Turn) {
+  /// The near enclave asks for what this one signed. Nobody else does: only one asker waits for an epoch to close.
+  mutating func giveReceipts(
+    _ token: ReplyToken, _ asker: ActorAddress, _ request: ReceiptsRequest, _ turn: inout Turn
+  ) {
     guard let slot = slots[request.activation], let session = sessions[slot] else {
       return turn.refuse(token, .notFound, "no session is open for this activation")
+    }
+    guard asker == session.opening.peerEnclave else {
+      turn.count("enclave.receipts.refused")
+      return turn.refuse(token, .permissionDenied, "only the enclave at the other end collects receipts")
     }
     if let receipts = session.account.receipts(of: request.epoch) {
       return turn.add(.reply(token, .receipts(receipts)))

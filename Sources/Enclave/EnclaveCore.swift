@@ -153,15 +153,14 @@ public struct EnclaveCore: RoleCore {
     _ token: ReplyToken, _ asker: ActorAddress, _ message: Message, _ turn: inout Turn
   ) {
     switch message {
-    case .openSession, .endSession, .updateBooking, .settleEpoch, .getEpochMaterial:
+    case .openSession, .endSession, .updateBooking, .settleEpoch, .getEpochMaterial, .getEnclaveStatus:
       guard asker == configuration.customer else {
         turn.count("enclave.sessions.refused")
         return turn.refuse(token, .permissionDenied, "only \(configuration.customer) has sessions here")
       }
       ordered(token, message, &turn)
-    case .getEnclaveStatus(let request): report(token, request, &turn)
     case .pair(let opening): pair(token, opening, &turn)
-    case .getReceipts(let request): giveReceipts(token, request, &turn)
+    case .getReceipts(let request): giveReceipts(token, asker, request, &turn)
     case .getEnclaveIdentity:
       turn.add(
         .reply(

@@ -18,6 +18,7 @@ extension EnclaveCore {
       }
     case .settleEpoch(let settling): settle(token, settling, &turn)
     case .getEpochMaterial(let request): giveMaterial(token, request, &turn)
+    case .getEnclaveStatus(let request): report(token, request, &turn)
     default: turn.refuse(token, .unimplemented, "not an order")
     }
   }

@@ -95,9 +95,16 @@ extension EdgeCore {
 
   // MARK: What the anchor asks and tells
 
-  mutating func giveReceipts(_ token: ReplyToken, _ request: ReceiptsRequest, _ turn: inout Turn) {
+  /// The anchor asks for what this one signed. Nobody else does: only one asker waits for an epoch to close.
+  mutating func giveReceipts(
+    _ token: ReplyToken, _ asker: ActorAddress, _ request: ReceiptsRequest, _ turn: inout Turn
+  ) {
     guard let slot = slots[request.activation], let service = services[slot] else {
       return turn.refuse(token, .notFound, "no service is ordered for this activation")
+    }
+    guard asker == service.order.anchor else {
+      turn.count("edge.receipts.refused")
+      return turn.refuse(token, .permissionDenied, "only the flow's anchor collects receipts")
     }
     if let receipts = service.account.receipts(of: request.epoch) {
       return turn.add(.reply(token, .receipts(receipts)))

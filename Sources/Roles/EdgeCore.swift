@@ -137,17 +137,17 @@ public struct EdgeCore: RoleCore {
 
   private mutating func answer(_ token: ReplyToken, _ asker: ActorAddress, _ message: Message, _ turn: inout Turn) {
     switch message {
-    case .openService, .closeService, .endSession, .routeService, .updateBooking, .settleEpoch, .getEpochMaterial:
+    case .openService, .closeService, .endSession, .routeService, .updateBooking, .settleEpoch, .getEpochMaterial,
+      .getServiceReport:
       guard asker == configuration.controller else {
         turn.count("edge.orders.refused")
         return turn.refuse(token, .permissionDenied, "only \(configuration.controller) orders services here")
       }
       ordered(token, message, &turn)
-    case .getServiceReport(let request): report(token, request, &turn)
     case .openFlow(let opening): openFlow(token, asker, opening, &turn)
     case .commit, .reveal: exchange(token, message, &turn)
     case .submitRecord(let submission): recorded(token, submission, &turn)
-    case .getReceipts(let request): giveReceipts(token, request, &turn)
+    case .getReceipts(let request): giveReceipts(token, asker, request, &turn)
     case .getStatus:
       turn.add(
         .reply(

@@ -26,6 +26,7 @@ extension EdgeCore {
       }
     case .settleEpoch(let settling): settle(token, settling, &turn)
     case .getEpochMaterial(let request): giveMaterial(token, request, &turn)
+    case .getServiceReport(let request): report(token, request, &turn)
     default: turn.refuse(token, .unimplemented, "not an order")
     }
   }

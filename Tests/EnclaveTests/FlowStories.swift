@@ -310,6 +310,29 @@ struct FlowStories {
     #expect(refusal.code == .permissionDenied)
   }
 
+  /// Waiting for an epoch to close, and reading what is past, are for those who must.
+  @Test func strangersAreToldNothing() throws {
+    let world = try FlowWorld(try Self.terms(), isForTwo: true)
+    try world.openService()
+    try world.openSession(down: .silent)
+    try world.run(until: FlowWorld.start + .milliseconds(500))
+    let receipts = Message.getReceipts(ReceiptsRequest(activation: world.activation, epoch: 0))
+    let report = ReportRequest(world.activation, epochs: 1)
+    for (actor, asker, message) in [
+      (FlowWorld.Actor.farEdge, FlowWorld.Actor.newEdge.address, receipts),
+      (.farEnclave, ActorAddress(.enclave, "stranger"), receipts),
+      (.edge, FlowWorld.Actor.enclave.address, .getServiceReport(report)),
+      (.enclave, FlowWorld.controller, .getEnclaveStatus(report)),
+    ] {
+      try world.ask(actor, from: asker, message)
+      guard case .failure(let refusal)? = world.lastReply else {
+        Issue.record("\(actor) answered")
+        continue
+      }
+      #expect(refusal.code == .permissionDenied)
+    }
+  }
+
   /// Numbers that no honest customer or controller sends must not stop the process.
   @Test func nonsensicalOrdersAreRefused() throws {
     let world = try FlowWorld(try Self.terms())
