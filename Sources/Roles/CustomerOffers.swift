@@ -6,8 +6,9 @@ import Signing
 /// Choosing among the offers of all operators (§3.1). They are read from the ledger with their proof, page by page, of
 /// whichever member answers: it can withhold an answer, not an offer.
 extension CustomerCore {
-  /// Offers read for one choice; of more, the cheapest among these is taken.
-  static let maximumOffers = 8_192
+  /// Answers read for one choice; only the best offer so far is kept of them. Where that is not the whole ledger, the
+  /// cheapest of what was read is taken, and `customer.offersLeftUnread` counts it.
+  static let maximumOfferPages = 1_024
   /// An answer about a state older than so many heartbeats is refused (sla.md): an idle ledger makes a block each.
   static let maximumAgeHeartbeats: Int64 = 2
 
@@ -18,6 +19,7 @@ extension CustomerCore {
     /// The cheapest so far.
     var best: OfferSearch.Match?
     var read = 0
+    var pages = 0
 
     init(_ wish: OfferWish, of plan: PlannedActivation, at now: Instant) {
       var search = OfferSearch(
@@ -44,18 +46,20 @@ extension CustomerCore {
       let age = configuration.genesis.parameters.heartbeat * Self.maximumAgeHeartbeats
       let page = try answer.verified(answering: reading.request, notBefore: turn.now - age)
       reading.read += page.entries.count
+      reading.pages += 1
       // Only who can be reached can serve.
       let reachable = page.contracts.filter { configuration.controllers[$0.record.terms.operatorID] != nil }
       if let found = reading.search.matches(reachable).first, found.isBetter(than: reading.best) {
         reading.best = found
       }
-      if let rest = page.rest, reading.read < Self.maximumOffers {
-        reading.request = rest
-        set(.choosing(reading), of: index)
-        advance(index, &turn)
-      } else {
-        choose(index, reading, &turn)
+      guard let rest = page.rest else { return choose(index, reading, &turn) }
+      guard reading.pages < Self.maximumOfferPages else {
+        turn.count("customer.offersLeftUnread")
+        return choose(index, reading, &turn)
       }
+      reading.request = rest
+      set(.choosing(reading), of: index)
+      advance(index, &turn)
     } catch {
       // Refused, counted, another is asked.
       turn.count("customer.answerRefused")

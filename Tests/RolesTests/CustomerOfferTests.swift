@@ -62,6 +62,21 @@ import Testing
     #expect(order.contract == terms.id)
   }
 
+  /// However many offers there are, the choice goes on to the last page or says that it did not.
+  @Test func aChoiceIsBoundedAndSaysSo() throws {
+    var (story, _) = try Self.story(betaPrice: 9)
+    let first = try Self.answer(story, limit: 1)
+    guard case .choosing(var reading) = story.driver.core.purchases[0].stage else {
+      Issue.record("not choosing")
+      return
+    }
+    reading.pages = CustomerCore.maximumOfferPages - 1
+    story.driver.core.purchases[0].stage = .choosing(reading)
+    Self.give(first, to: &story)
+    #expect(story.driver.counts["customer.offersLeftUnread"] == 1)
+    #expect(Self.question(story) == nil && story.driver.count(\.isActivate) == 1)
+  }
+
   /// One that leaves out an offer, one of an old state, one of another range: refused, counted, another member asked.
   @Test(arguments: 0..<3) func aLyingMembersAnswerIsRefusedAndAnotherIsAsked(lie: Int) throws {
     var (story, terms) = try Self.story(betaPrice: 9)

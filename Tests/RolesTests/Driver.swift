@@ -15,7 +15,7 @@ struct Driver<Core: RoleCore> {
   }
 
   let make: ([StoredRecord]) throws -> Core
-  private(set) var core: Core
+  var core: Core
   private(set) var now: Instant
   private(set) var disk: [UInt16: [UInt64: [UInt8]]] = [:]
   /// Open requests, oldest first.
