@@ -22,6 +22,10 @@ extension CustomerCore {
     var openings: [Opening] = []
     /// The latest epoch whose record the ledger has computed.
     var posted: EpochNumber?
+    /// The latest epoch whose record, signed by both, somebody brought to the ledger: none up to it can be demanded.
+    var shown: EpochNumber?
+    /// The ledger refused a record that was shown there: receipts are opened from then on.
+    var proofRefused = false
     /// One of them waits for its answer.
     var isOpen = false
     /// The record that somebody else put into CLOSING.
@@ -98,8 +102,8 @@ extension CustomerCore {
       return false
     }
     if purchase.demands.isOpen { return true }
-    let signed = (try? status.record?.byEnclave.decode(JointRecord.self))?.epoch
-    let next = [signed, purchase.demands.posted].compactMap { $0 }.max().map { $0 + 1 } ?? 0
+    let signed = status.record?.epoch
+    let next = [signed, purchase.demands.posted, purchase.demands.shown].compactMap { $0 }.max().map { $0 + 1 } ?? 0
     // Service that never came is demanded as such, while that is possible.
     guard next < purchase.epochs, purchase.demands.own.last.map({ $0 < next }) ?? true else { return false }
     guard turn.now >= due(next, service) else { return false }
@@ -109,10 +113,35 @@ extension CustomerCore {
 
   // MARK: Material
 
-  /// A demand with own commitment, or own receipts in answer to one.
-  mutating func materialArrived(
-    _ errand: Errand, _ index: Int, _ service: Service, _ message: Message, _ turn: inout Turn
+  mutating func askForOwnRecord(
+    _ errand: Errand, _ index: Int, _ service: Service, epochs: UInt64, _ turn: inout Turn
   ) {
+    let request = ReportRequest(service.activation, epochs: epochs)
+    ask(errand, index, enclave(of: index), .getEnclaveStatus(request), &turn)
+  }
+
+  mutating func askForMaterial(
+    _ errand: Errand, of epoch: EpochNumber, _ index: Int, _ service: Service, _ turn: inout Turn
+  ) {
+    let request = ReceiptsRequest(activation: service.activation, epoch: epoch)
+    ask(errand, index, enclave(of: index), .getEpochMaterial(request), &turn)
+  }
+
+  /// A demand with own commitment; or the answer to one. A record that both signed answers for its epoch and all
+  /// before, whoever demanded them, so it is shown where there is one: whoever opens receipts instead depends on the
+  /// other side to open its own, and loses all later records when that one does not.
+  mutating func materialArrived(
+    _ errand: Errand, of epoch: EpochNumber, _ index: Int, _ service: Service, _ message: Message, _ turn: inout Turn
+  ) {
+    if case .enclaveStatus(let status) = message, case .answer = errand {
+      guard let record = status.record, let signed = record.epoch, signed >= epoch,
+        !purchases[index].demands.proofRefused
+      else {
+        return askForMaterial(errand, of: epoch, index, service, &turn)
+      }
+      let proof = ServiceProof(activation: service.activation, receipts: ReceiptSet([]), record: record)
+      return declare(.startService(proof), for: errand, of: index, &turn)
+    }
     guard case .epochMaterial(let material) = message, material.activation == service.activation,
       let commitment = material.commitment
     else { return retry(errand, of: index, &turn) }
@@ -120,7 +149,7 @@ extension CustomerCore {
     case .demandRecord(material.epoch):
       let demand = RecordDemand(base: material.base, commitment: commitment, other: material.other)
       declare(.demandRecord(demand), for: errand, of: index, &turn)
-    case .openReceipts(material.epoch) where !material.receipts.receipts.isEmpty:
+    case .answer(material.epoch) where !material.receipts.receipts.isEmpty:
       let post = RecordPost(
         activation: service.activation, epoch: material.epoch, commitment: commitment, receipts: material.receipts)
       declare(.postRecord(post), for: errand, of: index, &turn)
@@ -137,6 +166,7 @@ extension CustomerCore {
       guard let index = payerIndex(activation) else { return }
       purchases[index].demands.service = true
       finish(.demandService, of: index)
+    case .serviceStarted(let proof): if let record = proof.record { recordShown(record, of: proof.activation) }
     case .recordDemanded(let demand, let signer): recordDemanded(demand, by: signer, &turn)
     case .recordPosted(let post, let signer): recordPosted(post, by: signer, &turn)
     case .settlementPosted(let activation, let record?, let signer) where signer != key:
@@ -155,6 +185,7 @@ extension CustomerCore {
     guard let commitment = try? demand.commitment.decode(EpochCommitment.self),
       let index = payerIndex(commitment.activation)
     else { return }
+    if let base = demand.base { recordShown(base.record, of: commitment.activation) }
     switch commitment.side {
     case .customer:
       // Also what an earlier life demanded.
@@ -163,7 +194,29 @@ extension CustomerCore {
       }
       finish(.demandRecord(commitment.epoch), of: index)
     case .networkOperator:
-      add(.openReceipts(commitment.epoch), to: index, &turn)
+      add(.answer(commitment.epoch), to: index, &turn)
+    }
+  }
+
+  /// A record that was shown, or receipts that were opened, stand in a block. Refused although nobody else's record
+  /// answered, a record does not serve: receipts are opened while there is time.
+  mutating func answerDecided(
+    _ epoch: EpochNumber, of index: Int, _ action: Action?, _ result: TransactionResult, _ turn: inout Turn
+  ) {
+    guard case .startService? = action, result != .accepted,
+      purchases[index].demands.shown.map({ $0 < epoch }) ?? true
+    else { return }
+    purchases[index].demands.proofRefused = true
+    add(.answer(epoch), to: index, &turn)
+  }
+
+  /// The ledger holds a record that both signed, whoever brought it. This customer's enclave signed it last and so has
+  /// it as well; what is demanded next comes after it.
+  private mutating func recordShown(_ record: SignedRecord, of activation: ActivationID) {
+    guard let index = payerIndex(activation), let epoch = record.epoch else { return }
+    purchases[index].demands.shown = max(purchases[index].demands.shown ?? 0, epoch)
+    for case .answer(let answered) in purchases[index].errands.map(\.errand) where answered <= epoch {
+      finish(.answer(answered), of: index)
     }
   }
 
@@ -174,9 +227,9 @@ extension CustomerCore {
     else { return }
     purchases[index].demands.opened(post.receipts, of: post.epoch, by: commitment.side)
     switch commitment.side {
-    case .customer: finish(.openReceipts(post.epoch), of: index)
+    case .customer: finish(.answer(post.epoch), of: index)
     case .networkOperator where purchases[index].demands.own.contains(post.epoch):
-      add(.openReceipts(post.epoch), to: index, &turn)
+      add(.answer(post.epoch), to: index, &turn)
     case .networkOperator: break
     }
     if purchases[index].demands.settling(post.activation, post.epoch) != nil {
@@ -185,15 +238,6 @@ extension CustomerCore {
   }
 
   // MARK: CLOSING
-
-  mutating func askForOwnRecord(_ errand: Errand, _ index: Int, _ service: Service, _ turn: inout Turn) {
-    guard let record = try? purchases[index].demands.closing?.byEnclave.decode(JointRecord.self) else {
-      return finish(errand, of: index)
-    }
-    ask(
-      errand, index, enclave(of: index),
-      .getEnclaveStatus(ReportRequest(service.activation, epochs: record.epoch + 1)), &turn)
-  }
 
   /// Another record of the same epoch, with the same edge's signature: two statements that cannot both be true. A
   /// higher record of this customer replaces the one in CLOSING anyway.
@@ -209,4 +253,9 @@ extension CustomerCore {
     let dispute = Dispute(activation: service.activation, grounds: .contradiction(closing.byEdge, own.byEdge))
     declare(.dispute(dispute), for: errand, of: index, &turn)
   }
+}
+
+extension SignedRecord {
+  /// The record's epoch; nil where it is none.
+  var epoch: EpochNumber? { (try? byEnclave.decode(JointRecord.self))?.epoch }
 }

@@ -19,8 +19,8 @@ extension CustomerCore {
     case update(Int)
     case demandService
     case demandRecord(EpochNumber)
-    /// Own receipts of an epoch, on the ledger.
-    case openReceipts(EpochNumber)
+    /// It is this side's turn to answer for an epoch: by a record that both signed, or by its own receipts.
+    case answer(EpochNumber)
     /// The ledger opened both sides' receipts: tell the enclave.
     case settleEpoch(EpochNumber)
     /// Compare the record in CLOSING with the enclave's.
@@ -99,19 +99,18 @@ extension CustomerCore {
     }
     let epochs = purchases[index].epochs
     switch errand {
-    case .watch:
-      ask(
-        errand, index, enclave(of: index), .getEnclaveStatus(ReportRequest(service.activation, epochs: epochs)), &turn)
-    case .checkClosing: askForOwnRecord(errand, index, service, &turn)
+    case .watch: askForOwnRecord(errand, index, service, epochs: epochs, &turn)
+    case .checkClosing:
+      guard let closing = purchases[index].demands.closing?.epoch else { return finish(errand, of: index) }
+      askForOwnRecord(errand, index, service, epochs: closing + 1, &turn)
     case .move(let number): requestHandover(number, index, service, &turn)
     case .amend(let number): proposeSegment(number, index, service, &turn)
     case .update(let number):
       ask(errand, index, enclave(of: index), .updateBooking(purchases[index].amended.updates[number]), &turn)
     case .terminate: declare(.terminate(service.activation), for: errand, of: index, &turn)
     case .demandService: declare(.demandService(service.activation), for: errand, of: index, &turn)
-    case .demandRecord(let epoch), .openReceipts(let epoch):
-      let request = ReceiptsRequest(activation: service.activation, epoch: epoch)
-      ask(errand, index, enclave(of: index), .getEpochMaterial(request), &turn)
+    case .demandRecord(let epoch): askForMaterial(errand, of: epoch, index, service, &turn)
+    case .answer: askForOwnRecord(errand, index, service, epochs: epochs, &turn)
     case .settleEpoch(let epoch):
       guard let settling = purchases[index].demands.settling(service.activation, epoch) else {
         return finish(errand, of: index)
@@ -181,8 +180,8 @@ extension CustomerCore {
       switch (errand, result) {
       case (.watch, let result): watched(index, service, result, &turn)
       case (.move, let result), (.amend, let result): proposalAnswered(errand, index, result, &turn)
-      case (.demandRecord, .success(let message)), (.openReceipts, .success(let message)):
-        materialArrived(errand, index, service, message.value, &turn)
+      case (.demandRecord(let epoch), .success(let message)), (.answer(let epoch), .success(let message)):
+        materialArrived(errand, of: epoch, index, service, message.value, &turn)
       case (.checkClosing, .success(let message)): ownRecordArrived(errand, index, service, message.value, &turn)
       case (.update, .success), (.settleEpoch, .success): told(errand, index, &turn)
       case (.update, .failure(let error)), (.settleEpoch, .failure(let error)): untold(errand, index, error, &turn)
@@ -217,8 +216,10 @@ extension CustomerCore {
 
   /// A statement stands in a block. Refused, it would be refused again: the ledger has had it, or is past it.
   mutating func errandDecided(_ index: Int, _ errand: Errand, _ result: TransactionResult, _ turn: inout Turn) {
+    let statement = purchases[index].errands.first { $0.errand == errand }?.statement
     finish(errand, of: index)
     switch errand {
+    case .answer(let epoch): answerDecided(epoch, of: index, statement?.transaction.action, result, &turn)
     case .demandService: purchases[index].demands.service = true
     case .demandRecord(let epoch): purchases[index].demands.own.append(epoch)
     default: break

@@ -65,14 +65,17 @@ import Wire
     while story.chain.state.time < end {
       story.driver.wait(.milliseconds(500))
       try story.block()
-      while story.driver.answer(
-        .success(try story.status(id, met: recorded, of: epochs)), { $0.message.isEnclaveStatusQuestion })
-      {}
-      answerMaterial(&story, id, hasMaterial: hasMaterial)
+      try answerMaterial(&story, id, recorded: recorded, hasMaterial: hasMaterial)
     }
   }
 
-  static func answerMaterial(_ story: inout CustomerStory, _ id: ActivationID, hasMaterial: Bool = true) {
+  /// The enclave has this many records, and this material.
+  static func answerMaterial(
+    _ story: inout CustomerStory, _ id: ActivationID, recorded: UInt64 = 0, hasMaterial: Bool = true
+  ) throws {
+    while story.driver.answer(
+      .success(try story.status(id, met: recorded, of: epochs)), { $0.message.isEnclaveStatusQuestion })
+    {}
     for request in story.driver.requests {
       guard case .getEpochMaterial(let asked) = request.message else { continue }
       let answer: Result<Message, RemoteError> =
@@ -83,6 +86,7 @@ import Wire
 
   static func isDemandService(_ action: Action) -> Bool { if case .demandService = action { true } else { false } }
   static func isDemand(_ action: Action) -> Bool { if case .demandRecord = action { true } else { false } }
+  static func isProof(_ action: Action) -> Bool { if case .startService = action { true } else { false } }
   static func isPost(_ action: Action) -> Bool { if case .postRecord = action { true } else { false } }
 
   @Test func serviceThatDoesNotComeIsDemandedOnceAndUntilItStandsInABlock() throws {
@@ -130,7 +134,7 @@ import Wire
     try Self.pass(.seconds(3), &story, id, recorded: 2)
     #expect(story.driver.takeSubmissions().isEmpty, "it is the operator's turn")
     story.driver.publish(try story.chain.invent([Self.post(&story, id, 2)]))
-    Self.answerMaterial(&story, id)
+    try Self.answerMaterial(&story, id)
     let opened = story.driver.takeStatement(Self.isPost)
     let post = try #require(opened)
     story.driver.publish(try story.chain.invent([post]))
@@ -146,9 +150,9 @@ import Wire
     var (story, id) = try Self.story()
     try story.blocks(for: .seconds(4))
     story.driver.publish(try story.chain.invent([Self.demand(&story, id, 1)]))
-    Self.answerMaterial(&story, id, hasMaterial: false)
+    try Self.answerMaterial(&story, id, hasMaterial: false)
     story.driver.wait(.seconds(1))
-    Self.answerMaterial(&story, id)
+    try Self.answerMaterial(&story, id)
     let first = story.driver.takeStatement(Self.isPost)
     let post = try #require(first)
     story.driver.wait(CustomerCore.resend)
@@ -159,12 +163,74 @@ import Wire
     #expect(story.driver.takeStatement(Self.isPost) == nil)
   }
 
+  /// The operator demands an old epoch to undo all later ones by silence: the record shows them to be done.
+  @Test func aRecordThatBothSignedIsShownInsteadOfReceipts() throws {
+    var (story, id) = try Self.story()
+    try story.blocks(for: .seconds(6))
+    story.driver.publish(try story.chain.invent([Self.demand(&story, id, 1)]))
+    try Self.answerMaterial(&story, id, recorded: 4)
+    let sent = story.driver.takeStatement(Self.isProof)
+    let proof = try #require(sent)
+    let record = try story.chain.record(id, met: 4)
+    #expect(
+      proof.transaction.action
+        == .startService(ServiceProof(activation: id, receipts: ReceiptSet([]), record: record)))
+    #expect(story.driver.takeStatement(Self.isPost) == nil)
+    story.driver.publish(try story.chain.invent([proof]))
+    story.driver.wait(.seconds(5))
+    try Self.answerMaterial(&story, id, recorded: 4)
+    #expect(story.driver.takeStatement { Self.isProof($0) || Self.isPost($0) } == nil, "it stands in a block")
+  }
+
+  /// Its own demand, opened by the operator: the record has come after all before this side opened its own.
+  @Test func aRecordThatComesLateSavesOpeningAnOwnDemand() throws {
+    var (story, id) = try Self.story()
+    try Self.pass(.seconds(12), &story, id, recorded: 2)
+    let sent = story.driver.takeStatement(Self.isDemand)
+    story.driver.publish(try story.chain.invent([try #require(sent), Self.post(&story, id, 2)]))
+    try Self.answerMaterial(&story, id, recorded: 3)
+    #expect(story.driver.takeStatement(Self.isProof) != nil)
+    #expect(story.driver.takeStatement(Self.isPost) == nil)
+  }
+
+  /// A record of the operator's answers this side's demand; the next demand is of what comes after it.
+  @Test func whatTheOperatorShowsIsNotDemandedAgain() throws {
+    var (story, id) = try Self.story()
+    try Self.pass(.seconds(12), &story, id, recorded: 2)
+    let sent = story.driver.takeStatement(Self.isDemand)
+    let proof = ServiceProof(activation: id, receipts: ReceiptSet([]), record: try story.chain.record(id, met: 4))
+    story.driver.publish(
+      try story.chain.invent([
+        try #require(sent), story.chain.sign(.startService(proof), by: "alpha controller"),
+      ]))
+    try Self.pass(.seconds(6), &story, id, recorded: 2)
+    let next = story.driver.takeStatement(Self.isDemand)
+    guard case .demandRecord(let demand)? = next?.transaction.action else {
+      Issue.record("nothing is demanded any more")
+      return
+    }
+    #expect(demand.commitment == Self.commitment(id, 4, by: .customer))
+  }
+
+  /// A record that the ledger does not take leaves the receipts to be opened.
+  @Test func whereTheRecordIsRefusedReceiptsAreOpened() throws {
+    var (story, id) = try Self.story()
+    try story.blocks(for: .seconds(6))
+    story.driver.publish(try story.chain.invent([Self.demand(&story, id, 1)]))
+    try Self.answerMaterial(&story, id, recorded: 4)
+    let sent = story.driver.takeStatement(Self.isProof)
+    // No demand stands in this chain: it refuses.
+    try story.block([try #require(sent)])
+    try Self.answerMaterial(&story, id, recorded: 4)
+    #expect(story.driver.takeStatement(Self.isPost) != nil)
+  }
+
   @Test func aDemandIsAnsweredAfterARestartToo() throws {
     var (story, id) = try Self.story()
     try story.blocks(for: .seconds(4))
     story.driver.publish(try story.chain.invent([Self.demand(&story, id, 1)]))
     try story.driver.restart(story.chain)
-    Self.answerMaterial(&story, id)
+    try Self.answerMaterial(&story, id)
     let sent = story.driver.takeStatement(Self.isPost)
     let post = try #require(sent)
     story.driver.publish(try story.chain.invent([post]))
