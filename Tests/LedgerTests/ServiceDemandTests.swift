@@ -74,9 +74,10 @@ import Testing
   @Test func theTimeToAnswerBeginsWhenThereCanBeReceipts() throws {
     var terms = World.terms()
     terms.metering.epoch = .seconds(30)
+    terms.deadlines.answerWithin = .seconds(40)
     var story = try DemandStory(epochsOver: 0, terms: terms)
     #expect(try story.send(.demandService(story.id), by: .customer) == .accepted)
     let answerBy = try #require(story.proceedings?.answerBy)
-    #expect(answerBy - story.world.state.chain.clock > .seconds(40))
+    #expect(answerBy - story.world.state.chain.clock > .seconds(65))
   }
 }
