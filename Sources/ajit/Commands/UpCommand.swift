@@ -95,7 +95,7 @@ struct UpCommand: AsyncParsableCommand {
       if let behaviour = topology.behaviours.first(where: \.cheat.isSimulatedOnly) {
         throw CommandFailure(
           .badData,
-          "\(file): a real enclave has no code for \(behaviour.cheat.rawValue) (\(behaviour.actor)): `ajit simulate` has"
+          "\(file): an enclave has no code for \(behaviour.cheat.rawValue) (\(behaviour.actor)): `ajit simulate` has"
         )
       }
       let directory = data ?? DataOption.defaultDirectory(topology, node: node)
