@@ -12,22 +12,22 @@ extension BlockExecution {
     try require(context.time < window.to, orElse: .deadlinePassed)
     try require(window.to - window.from <= ContractTerms.maximumSpan, orElse: .outOfRange)
     var record = MaintenanceRecord(announced: announced(by: organisation))
-    try require(!record.announced.contains(maintenance), orElse: .alreadyExists)
+    try require(!record.announced.contains { $0.maintenance == maintenance }, orElse: .alreadyExists)
     // As many as an activation can be bound by, so that none is ever left out there.
     try require(record.announced.count < ActivationLimits.maintenanceWindows, orElse: .outOfRange)
-    record.announced.append(maintenance)
+    record.announced.append(AnnouncedMaintenance(maintenance, height: context.height))
     state.tree.set(LedgerKey.maintenance(organisation), .maintenance(record))
   }
 
   /// What an operator has announced and is not over.
-  private func announced(by organisation: OrganisationID) -> [Maintenance] {
-    (state.maintenance(of: organisation)?.announced ?? []).filter { context.time < $0.window.to }
+  private func announced(by organisation: OrganisationID) -> [AnnouncedMaintenance] {
+    (state.maintenance(of: organisation)?.announced ?? []).filter { context.time < $0.maintenance.window.to }
   }
 
-  /// The windows that bind an order placed now, ascending.
-  func maintenance(binding order: ActivationOrder, with operatorID: OrganisationID) -> [TimeWindow] {
-    let cells = order.ends.compactMap { order.cell(of: $0) }
-    return announced(by: operatorID).filter { maintenance in cells.contains(where: maintenance.cells.contains) }
-      .map(\.window).sorted { ($0.from, $0.to) < ($1.from, $1.to) }
+  /// The windows that bind an Activate of this block, ascending.
+  func maintenance(
+    binding order: ActivationOrder, expiry: Height, with operatorID: OrganisationID
+  ) -> [TimeWindow] {
+    announced(by: operatorID).windows(binding: order, expiry: expiry, at: context.time)
   }
 }

@@ -89,9 +89,9 @@ public struct ContractRecord: Hashable, Sendable, WireCodable {
 
 /// What an operator announced, in order of announcement; what is over leaves with the next announcement.
 public struct MaintenanceRecord: Hashable, Sendable, WireCodable {
-  public internal(set) var announced: [Maintenance]
+  public internal(set) var announced: [AnnouncedMaintenance]
 
-  init(announced: [Maintenance]) { self.announced = announced }
+  init(announced: [AnnouncedMaintenance]) { self.announced = announced }
 
   public func encode(to writer: inout CBORWriter) {
     writer.array(1)

@@ -21,7 +21,8 @@ extension BlockExecution {
     try store(
       ActivationRecord(
         id: ActivationID(signed.id), customer: customer, operatorID: terms.operatorID, order: order,
-        maintenance: maintenance(binding: order, with: terms.operatorID), segments: [segment],
+        maintenance: maintenance(
+          binding: order, expiry: signed.transaction.expiry, with: terms.operatorID), segments: [segment],
         phase: .requested(confirmBy: chain.clock + terms.deadlines.confirmWithin)))
   }
 

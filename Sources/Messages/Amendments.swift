@@ -193,3 +193,46 @@ public enum BookingUpdate: Hashable, Sendable, WireCodable {
     }
   }
 }
+
+/// An announcement as it stands on the ledger.
+public struct AnnouncedMaintenance: Hashable, Sendable, WireCodable {
+  public let maintenance: Maintenance
+  /// Of its block.
+  public let height: Height
+
+  public init(_ maintenance: Maintenance, height: Height) {
+    self.maintenance = maintenance
+    self.height = height
+  }
+
+  /// Whether an Activate in a block of this time is bound: the window is not over, it is about one of the order's
+  /// cells, and who signed the order could know it. What a signer knew nobody else can tell, and its block says
+  /// nothing: an operator that leads may put its announcement before an order that waits. So the signer says it by the
+  /// expiry it chooses, which is ``Transaction/orderLifetime`` above the last block it has read. One that chooses an
+  /// earlier expiry is bound by less, and the operator, which sees that, starts it after the window or rejects it.
+  public func binds(_ order: ActivationOrder, expiry: Height, at time: Instant) -> Bool {
+    let (known, isBeforeGenesis) = expiry.subtractingReportingOverflow(Transaction.orderLifetime)
+    return !isBeforeGenesis && height <= known && time < maintenance.window.to
+      && order.ends.compactMap { order.cell(of: $0) }.contains(where: maintenance.cells.contains)
+  }
+
+  public func encode(to writer: inout CBORWriter) {
+    writer.array(2)
+    writer.write(maintenance)
+    writer.write(height)
+  }
+
+  public init(from reader: inout CBORReader) throws(WireError) {
+    self = try reader.record(2) { (reader) throws(WireError) in
+      AnnouncedMaintenance(try reader.value(), height: try reader.uint())
+    }
+  }
+}
+
+extension [AnnouncedMaintenance] {
+  /// The windows that bind an Activate in a block of this time, ascending.
+  public func windows(binding order: ActivationOrder, expiry: Height, at time: Instant) -> [TimeWindow] {
+    filter { $0.binds(order, expiry: expiry, at: time) }.map(\.maintenance.window)
+      .sorted { ($0.from, $0.to) < ($1.from, $1.to) }
+  }
+}

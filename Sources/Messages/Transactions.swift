@@ -14,6 +14,9 @@ public struct Transaction: Hashable, SignedPayload {
 
   /// Heights between now and an expiry at most: nonces are remembered that long.
   public static let maximumLifetime: Height = 10_000
+  /// Heights between what a customer knows of the ledger and the expiry of its Activate: the expiry says up to which
+  /// announcement of maintenance it is bound (``AnnouncedMaintenance``).
+  public static let orderLifetime: Height = 1_000
 
   public init(nonce: UInt64, expiry: Height, action: Action) {
     self.nonce = nonce

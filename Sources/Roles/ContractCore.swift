@@ -160,7 +160,7 @@ public struct ContractCore: RoleCore {
         switch notice {
         case .deployed(id, _): status = .active
         case .statusSet(id, let new): status = new
-        case .ordered(let activation, let order, _) where order.contract == id:
+        case .ordered(let activation, let order, _, _) where order.contract == id:
           live[activation] = ActivationChange(
             activation: activation, state: .requested, statusInfo: nil, settlement: nil, money: ActivationMoney(),
             epochs: order.epochs)

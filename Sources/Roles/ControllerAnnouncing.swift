@@ -7,7 +7,7 @@ extension ControllerCore {
   struct Announcements: Sendable {
     var deployed: Set<ContractID> = []
     /// In the order of the ledger.
-    private(set) var maintenance: [Maintenance] = []
+    private(set) var maintenance: [AnnouncedMaintenance] = []
     /// Sent and not answered, by what they announce.
     var contracts: [ContractID: SignedTransaction] = [:]
     var windows: [Maintenance: SignedTransaction] = [:]
@@ -18,18 +18,9 @@ extension ControllerCore {
       contracts[id] = nil
     }
 
-    mutating func announced(_ announcement: Maintenance) {
+    mutating func announced(_ announcement: AnnouncedMaintenance) {
       maintenance.append(announcement)
-      windows[announcement] = nil
-    }
-
-    /// What binds an order that stands in a block of this time, as the ledger keeps it: announced before, not over,
-    /// and in one of its cells; ascending.
-    func windows(binding order: ActivationOrder, at time: Instant) -> [TimeWindow] {
-      let cells = order.ends.compactMap { order.cell(of: $0) }
-      return maintenance.filter { announced in
-        time < announced.window.to && cells.contains(where: announced.cells.contains)
-      }.map(\.window).sorted { ($0.from, $0.to) < ($1.from, $1.to) }
+      windows[announcement.maintenance] = nil
     }
   }
 
@@ -48,8 +39,9 @@ extension ControllerCore {
   mutating func announceMissing(_ turn: inout Turn) {
     guard follower.hasCaughtUp, turn.now >= announcements.nextTry else { return }
     let contracts = configuration.contracts.filter { !announcements.deployed.contains($0.id) }
-    let missing = configuration.maintenance.filter {
-      !announcements.maintenance.contains($0.announcement) && turn.now < $0.announcement.window.to
+    let missing = configuration.maintenance.filter { planned in
+      turn.now < planned.announcement.window.to
+        && !announcements.maintenance.contains { $0.maintenance == planned.announcement }
     }
     let windows = missing.filter { turn.now >= $0.notBefore }.map(\.announcement)
     guard !contracts.isEmpty || !windows.isEmpty else {

@@ -14,7 +14,7 @@ extension ControllerCore {
     let terms: ContractTerms
     /// Whose agreements count.
     let payer: PublicKey
-    /// Announced before it was ordered: what it is bound by.
+    /// What the payer could know when it ordered: what it is bound by.
     let maintenance: [TimeWindow]
 
     /// At most one slice is on its way to the ledger.

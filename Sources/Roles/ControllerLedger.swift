@@ -44,7 +44,9 @@ extension ControllerCore {
     switch notice {
     case .deployed(let id, _): announcements.deployed(id)
     case .maintenance(let maintenance, _): announcements.announced(maintenance)
-    case .ordered(let activation, let order, let payer): ordered(activation, order, payer, at: time, &turn)
+    case .ordered(let activation, let order, let payer, let expiry):
+      let windows = announcements.maintenance.windows(binding: order, expiry: expiry, at: time)
+      ordered(activation, order, payer, maintenance: windows, &turn)
     case .transaction(let id, let result):
       answered(id, result, &turn)
       if result != .accepted { announcementRefused(id, result, &turn) }
@@ -74,14 +76,14 @@ extension ControllerCore {
   // MARK: An order and its slice
 
   private mutating func ordered(
-    _ activation: ActivationID, _ order: ActivationOrder, _ payer: PublicKey, at time: Instant, _ turn: inout Turn
+    _ activation: ActivationID, _ order: ActivationOrder, _ payer: PublicKey, maintenance: [TimeWindow],
+    _ turn: inout Turn
   ) {
     guard let terms = contracts[order.contract] else { return }
     let slices = recovered.removeValue(forKey: activation) ?? []
     guard jobs.count < Self.maximumJobs || !slices.isEmpty else { return turn.count("controller.tooManyActivations") }
     var job = Job(
-      number: nextJobNumber, order: order, terms: terms, payer: payer,
-      maintenance: announcements.windows(binding: order, at: time))
+      number: nextJobNumber, order: order, terms: terms, payer: payer, maintenance: maintenance)
     job.slices = slices
     jobs[activation] = job
     jobNumbers[nextJobNumber] = activation

@@ -27,7 +27,7 @@ public struct CustomerCore: RoleCore {
   /// Application packets in one batch.
   static let trafficBatch: UInt64 = 256
   /// Heights that a transaction stays valid.
-  static let transactionLifetime: Height = 1000
+  static let transactionLifetime = Transaction.orderLifetime
   /// A customer whose operator does not settle with it settles alone after this.
   static let settlementPatience = Span.seconds(10)
 

@@ -55,7 +55,8 @@ extension CustomerCore {
       registered(key, expires)
     case .transaction(let id, let result):
       if let about = awaited.removeValue(forKey: id) { decided(about, result, &turn) }
-    case .ordered(let activation, let order, let payer): orderStands(activation, order, payer, time, &turn)
+    case .ordered(let activation, let order, let payer, let expiry):
+      orderStands(activation, order, payer, expiry: expiry, time, &turn)
     case .confirmed(let confirmation): confirmed(confirmation, &turn)
     case .changed(let change): changed(change, &turn)
     case .handedOver(let handover): handedOver(handover, &turn)
@@ -70,13 +71,15 @@ extension CustomerCore {
 
   /// An Activate: this customer's own, or one that uses a consent it gave.
   private mutating func orderStands(
-    _ activation: ActivationID, _ order: ActivationOrder, _ payer: PublicKey, _ time: Instant, _ turn: inout Turn
+    _ activation: ActivationID, _ order: ActivationOrder, _ payer: PublicKey, expiry: Height, _ time: Instant,
+    _ turn: inout Turn
   ) {
     guard let index = indexes[activation] ?? consentUsed(by: order, of: payer),
       let terms = purchases[index].booking?.terms
     else { return }
     indexes[activation] = index
-    purchases[index].maintenance = announcements.binding(order, with: terms.operatorID, at: time)
+    purchases[index].maintenance = announcements.of(terms.operatorID)
+      .windows(binding: order, expiry: expiry, at: time)
     reached(index, .requested(activation), &turn)
   }
 
@@ -181,17 +184,11 @@ extension CustomerCore {
 /// Interruptions that operators announced and that are not over, as the ledger keeps them: it takes no more than can
 /// bind one activation.
 struct Announcements: Sendable {
-  private var announced: [OrganisationID: [Maintenance]] = [:]
+  private var announced: [OrganisationID: [AnnouncedMaintenance]] = [:]
 
-  mutating func add(_ maintenance: Maintenance, by announcer: OrganisationID, at time: Instant) {
-    announced[announcer] = (announced[announcer] ?? []).filter { time < $0.window.to } + [maintenance]
+  mutating func add(_ announcement: AnnouncedMaintenance, by announcer: OrganisationID, at time: Instant) {
+    announced[announcer] = of(announcer).filter { time < $0.maintenance.window.to } + [announcement]
   }
 
-  /// The windows that bind an order of a block of that time, ascending.
-  func binding(_ order: ActivationOrder, with operatorID: OrganisationID, at time: Instant) -> [TimeWindow] {
-    let cells = order.ends.compactMap { order.cell(of: $0) }
-    return (announced[operatorID] ?? [])
-      .filter { time < $0.window.to && cells.contains(where: $0.cells.contains) }
-      .map(\.window).sorted { ($0.from, $0.to) < ($1.from, $1.to) }
-  }
+  func of(_ announcer: OrganisationID) -> [AnnouncedMaintenance] { announced[announcer] ?? [] }
 }

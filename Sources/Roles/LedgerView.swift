@@ -14,7 +14,7 @@ struct LedgerView: Sendable {
     case transaction(Digest, TransactionResult)
     case deployed(ContractID, ContractTerms)
     case statusSet(ContractID, ContractStatus)
-    case ordered(ActivationID, ActivationOrder, payer: PublicKey)
+    case ordered(ActivationID, ActivationOrder, payer: PublicKey, expiry: Height)
     case confirmed(SliceConfirmation)
     case rejected(SliceRejection)
     case handedOver(SliceHandover)
@@ -28,7 +28,7 @@ struct LedgerView: Sendable {
     /// Opened CLOSING, or replaced the record there.
     case settlementPosted(ActivationID, SignedRecord?, by: PublicKey)
     case disputed(Dispute, by: PublicKey)
-    case maintenance(Maintenance, by: PublicKey)
+    case maintenance(AnnouncedMaintenance, by: PublicKey)
     case changed(ActivationChange)
     /// The evidence that was accepted for a receipt key, by its envelope's digest.
     case evidence(PublicKey, Digest)
@@ -91,7 +91,7 @@ struct LedgerView: Sendable {
       let id = envelope.digest
       notices.append(.transaction(id, result))
       guard result == .accepted, let transaction = try? envelope.decode(Transaction.self),
-        let notice = notice(transaction.action, id: id, by: glance.signer)
+        let notice = notice(transaction, id: id, by: glance.signer, at: block.header.height)
       else { continue }
       notices.append(notice)
     }
@@ -106,11 +106,13 @@ struct LedgerView: Sendable {
   }
 
   /// What an accepted action says beyond its result; nil where the block's events say all.
-  private static func notice(_ action: Action, id: Digest, by signer: PublicKey) -> Notice? {
-    switch action {
+  private static func notice(
+    _ transaction: Transaction, id: Digest, by signer: PublicKey, at height: Height
+  ) -> Notice? {
+    switch transaction.action {
     case .deployContract(let terms): .deployed(terms.id, terms)
     case .setContractStatus(let contract, let status): .statusSet(contract, status)
-    case .activate(let order): .ordered(ActivationID(id), order, payer: signer)
+    case .activate(let order): .ordered(ActivationID(id), order, payer: signer, expiry: transaction.expiry)
     case .confirmSlice(let confirmation): .confirmed(confirmation)
     case .rejectSlice(let rejection): .rejected(rejection)
     case .handOver(let handover): .handedOver(handover)
@@ -122,7 +124,8 @@ struct LedgerView: Sendable {
     case .postRecord(let post): .recordPosted(post, by: signer)
     case .settleByRecord(let activation, let record): .settlementPosted(activation, record, by: signer)
     case .dispute(let dispute): .disputed(dispute, by: signer)
-    case .announceMaintenance(let maintenance): .maintenance(maintenance, by: signer)
+    case .announceMaintenance(let maintenance):
+      .maintenance(AnnouncedMaintenance(maintenance, height: height), by: signer)
     case .registerEnclave(let evidence):
       (try? evidence.decode(AttestationEvidence.self)).map { .evidence($0.receiptKey, evidence.digest) }
     case .enrol, .transfer, .terminate, .settleAgreed: nil

@@ -33,6 +33,31 @@ import Testing
     #expect(world.state.activation(flow)?.maintenance == [window(30, 40), window(50, 55), window(60, 70)])
   }
 
+  /// Whose block it is decides the order in it: an announcement before a waiting order, or in a block before it.
+  @Test(arguments: [false, true])
+  func itBindsNobodyWhoCouldNotKnow(inSameBlock: Bool) throws {
+    var world = try World()
+    let contract = try world.deploy()
+    let known = announce(window(60, 70))
+    #expect(try world.send(known, by: operatorKey) == .accepted)
+    let waiting = world.sign(.activate(world.order(contract)), by: "hospital treasury")
+    // Whoever claims to know less is bound by less.
+    let hasty = world.sign(
+      .activate(world.order(contract)), by: "hospital treasury",
+      expiry: world.state.height + Transaction.orderLifetime - 1)
+    let late = world.sign(announce(window(50, 55)), by: operatorKey)
+    if inSameBlock {
+      try world.block([late, waiting, hasty])
+    } else {
+      try world.block([late])
+      try world.block([waiting, hasty])
+    }
+    #expect(world.state.activation(ActivationID(waiting.id))?.maintenance == [window(60, 70)])
+    #expect(world.state.activation(ActivationID(hasty.id))?.maintenance == [])
+    let after = try world.request(contract)
+    #expect(world.state.activation(after)?.maintenance == [window(50, 55), window(60, 70)])
+  }
+
   @Test func whatIsNoAnnouncement() throws {
     var world = try World()
     try world.block()

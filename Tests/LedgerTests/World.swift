@@ -78,9 +78,10 @@ struct World {
 
   mutating func sign(_ action: Action, by name: String, expiry: Height? = nil) -> SignedTransaction {
     nonce += 1
+    let lifetime = if case .activate = action { Transaction.orderLifetime } else { Height(100) }
     return SignedTransaction(
-      signing: Transaction(nonce: nonce, expiry: expiry ?? state.height + 100, action: action), with: Self.key(name),
-      network: genesis.networkID)
+      signing: Transaction(nonce: nonce, expiry: expiry ?? state.height + lifetime, action: action),
+      with: Self.key(name), network: genesis.networkID)
   }
 
   /// Executes one block.
@@ -233,13 +234,13 @@ struct World {
   ) -> SignedTransaction {
     nonce += 1
     var consent = ActivationConsent(
-      payer: Self.key("hospital treasury").publicKey, nonce: nonce, expiry: state.height + 100,
+      payer: Self.key("hospital treasury").publicKey, nonce: nonce, expiry: state.height + Transaction.orderLifetime,
       order: order.consentDigest)
     change(&consent)
     var order = order
     order.consent = Envelope(signing: consent, with: Self.key(name), network: genesis.networkID)
     return SignedTransaction(
-      signing: Transaction(nonce: nonce, expiry: state.height + 100, action: .activate(order)),
+      signing: Transaction(nonce: nonce, expiry: state.height + Transaction.orderLifetime, action: .activate(order)),
       with: Self.key("hospital treasury"), network: genesis.networkID)
   }
 

@@ -108,7 +108,8 @@ struct Chain {
   mutating func sign(_ action: Action, by name: String) -> SignedTransaction {
     nonce += 1
     return SignedTransaction(
-      signing: Transaction(nonce: nonce, expiry: state.height + 100, action: action), with: Self.key(name),
+      signing: Transaction(nonce: nonce, expiry: state.height + Transaction.orderLifetime, action: action),
+      with: Self.key(name),
       network: genesis.networkID)
   }
 
