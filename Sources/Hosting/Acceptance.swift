@@ -1,5 +1,4 @@
 import Messages
-import Wire
 
 /// Which messages an actor takes from whom: asked of the first bytes of a message, before its body is decoded and
 /// before any signature in it is verified. Whoever may connect could otherwise make any actor verify what that actor
@@ -124,33 +123,6 @@ enum Acceptance {
     case (82, .enclave), (84, .enclave): .anybody
     case (90, .domain), (91, .domain): .only([.controller])
     default: nil
-    }
-  }
-}
-
-/// What can be said about a message from its first bytes: `[number, …]`, and of consensus `[10, [kind, …]]`.
-struct MessageHead: Hashable, Sendable {
-  let number: UInt64
-  /// 0 for what has no kinds.
-  let kind: UInt64
-
-  static let consensus: UInt64 = 10
-
-  init(of message: [UInt8]) throws(WireError) {
-    var reader = try CBORReader(message)
-    (number, kind) = try Self.pair(&reader) { (reader, number) throws(WireError) in
-      guard number == Self.consensus else { return 0 }
-      return try Self.pair(&reader) { (_, _) throws(WireError) in 0 }.first
-    }
-  }
-
-  /// An array of two whose first item is a number; what follows is read no further than `second` does.
-  private static func pair(
-    _ reader: inout CBORReader, _ second: (inout CBORReader, UInt64) throws(WireError) -> UInt64
-  ) throws(WireError) -> (first: UInt64, second: UInt64) {
-    try reader.record(2) { (reader) throws(WireError) in
-      let first = try reader.uint()
-      return (first, try second(&reader, first))
     }
   }
 }

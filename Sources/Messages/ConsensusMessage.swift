@@ -27,17 +27,30 @@ public enum ConsensusMessage: Hashable, Sendable {
   /// Canonical bytes of blocks in one answer, at least one segment whatever its size: half of what the wire takes.
   public static let maximumSegmentBytes = 8 << 20
 
-  public var number: UInt8 {
+  /// The number that it begins with on the wire.
+  public enum Kind: UInt8, CaseIterable, Sendable {
+    case vote = 1
+    case proposal = 2
+    case certificate = 3
+    case getBlock = 4
+    case block = 5
+    case getCertificates = 6
+    case certificates = 7
+    case getSegments = 8
+    case segments = 9
+  }
+
+  public var kind: Kind {
     switch self {
-    case .vote: 1
-    case .proposal: 2
-    case .certificate: 3
-    case .getBlock: 4
-    case .block: 5
-    case .getCertificates: 6
-    case .certificates: 7
-    case .getSegments: 8
-    case .segments: 9
+    case .vote: .vote
+    case .proposal: .proposal
+    case .certificate: .certificate
+    case .getBlock: .getBlock
+    case .block: .block
+    case .getCertificates: .getCertificates
+    case .certificates: .certificates
+    case .getSegments: .getSegments
+    case .segments: .segments
     }
   }
 }
@@ -45,7 +58,7 @@ public enum ConsensusMessage: Hashable, Sendable {
 extension ConsensusMessage: WireCodable {
   public func encode(to writer: inout CBORWriter) {
     writer.array(2)
-    writer.write(UInt64(number))
+    writer.write(UInt64(kind.rawValue))
     switch self {
     case .vote(let vote): writer.write(vote)
     case .proposal(let proposal): writer.write(proposal)
@@ -64,13 +77,17 @@ extension ConsensusMessage: WireCodable {
 
   public init(from reader: inout CBORReader) throws(WireError) {
     self = try reader.record(2) { (reader) throws(WireError) in
-      switch try reader.uint() {
-      case 1: return .vote(try reader.value())
-      case 2: return .proposal(try reader.value())
-      case 3: return .certificate(try reader.value())
-      case 4: return .getBlock(try reader.value())
-      case 5: return .block(try reader.value())
-      case 6:
+      let number = try reader.uint()
+      guard let kind = UInt8(exactly: number).flatMap({ Kind(rawValue: $0) }) else {
+        throw .invalidValue(field: "number of a consensus message")
+      }
+      switch kind {
+      case .vote: return .vote(try reader.value())
+      case .proposal: return .proposal(try reader.value())
+      case .certificate: return .certificate(try reader.value())
+      case .getBlock: return .getBlock(try reader.value())
+      case .block: return .block(try reader.value())
+      case .getCertificates:
         let (from, through) = try reader.record(2) { (reader) throws(WireError) in
           (try reader.uint(), try reader.uint())
         }
@@ -78,10 +95,9 @@ extension ConsensusMessage: WireCodable {
           throw .invalidValue(field: "range of views")
         }
         return .getCertificates(from: from, through: through)
-      case 7: return .certificates(try reader.list(maximum: Self.maximumCertificates))
-      case 8: return .getSegments(from: try reader.uint())
-      case 9: return .segments(try reader.list(maximum: Self.maximumSegments))
-      default: throw .invalidValue(field: "number of a consensus message")
+      case .certificates: return .certificates(try reader.list(maximum: Self.maximumCertificates))
+      case .getSegments: return .getSegments(from: try reader.uint())
+      case .segments: return .segments(try reader.list(maximum: Self.maximumSegments))
       }
     }
   }

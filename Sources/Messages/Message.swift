@@ -74,63 +74,66 @@ public enum Message: Hashable, Sendable {
   /// Lines of a contract's history in one answer.
   public static let maximumHistory = 4096
 
-  public var number: UInt8 {
+  public var kind: Kind {
     switch self {
-    case .acknowledged: 0
-    case .getStatus: 1
-    case .status: 2
-    case .consensus: 10
-    case .ledger: 11
-    case .transaction: 12
-    case .submit: 13
-    case .submitted: 14
-    case .getEntries: 20
-    case .entries: 21
-    case .getTerms: 30
-    case .terms: 31
-    case .getQuote: 32
-    case .quote: 33
-    case .getHistory: 34
-    case .history: 35
-    case .activate: 36
-    case .activationRequested: 40
-    case .proposeSettlement: 41
-    case .requestHandover: 42
-    case .proposeSegment: 43
-    case .inviteToFlow: 44
-    case .flowAccepted: 45
-    case .getEpochMaterial: 46
-    case .epochMaterial: 47
-    case .settleEpoch: 48
-    case .updateBooking: 49
-    case .openFlow: 50
-    case .flowOpened: 51
-    case .commit: 52
-    case .reveal: 53
-    case .revealed: 54
-    case .submitRecord: 55
-    case .getReceipts: 56
-    case .receipts: 57
-    case .pair: 58
-    case .paired: 59
-    case .openService: 60
-    case .closeService: 61
-    case .getServiceReport: 62
-    case .serviceReport: 63
-    case .serviceOpened: 64
-    case .routeService: 65
-    case .getEvidence: 70
-    case .evidence: 71
-    case .openSession: 80
-    case .endSession: 81
-    case .getEnclaveStatus: 82
-    case .enclaveStatus: 83
-    case .getEnclaveIdentity: 84
-    case .enclaveIdentity: 85
-    case .allocateSubnet: 90
-    case .releaseSubnet: 91
+    case .acknowledged: .acknowledged
+    case .getStatus: .getStatus
+    case .status: .status
+    case .consensus: .consensus
+    case .ledger: .ledger
+    case .transaction: .transaction
+    case .submit: .submit
+    case .submitted: .submitted
+    case .getEntries: .getEntries
+    case .entries: .entries
+    case .getTerms: .getTerms
+    case .terms: .terms
+    case .getQuote: .getQuote
+    case .quote: .quote
+    case .getHistory: .getHistory
+    case .history: .history
+    case .activate: .activate
+    case .activationRequested: .activationRequested
+    case .proposeSettlement: .proposeSettlement
+    case .requestHandover: .requestHandover
+    case .proposeSegment: .proposeSegment
+    case .inviteToFlow: .inviteToFlow
+    case .flowAccepted: .flowAccepted
+    case .getEpochMaterial: .getEpochMaterial
+    case .epochMaterial: .epochMaterial
+    case .settleEpoch: .settleEpoch
+    case .updateBooking: .updateBooking
+    case .openFlow: .openFlow
+    case .flowOpened: .flowOpened
+    case .commit: .commit
+    case .reveal: .reveal
+    case .revealed: .revealed
+    case .submitRecord: .submitRecord
+    case .getReceipts: .getReceipts
+    case .receipts: .receipts
+    case .pair: .pair
+    case .paired: .paired
+    case .openService: .openService
+    case .closeService: .closeService
+    case .getServiceReport: .getServiceReport
+    case .serviceReport: .serviceReport
+    case .serviceOpened: .serviceOpened
+    case .routeService: .routeService
+    case .getEvidence: .getEvidence
+    case .evidence: .evidence
+    case .openSession: .openSession
+    case .endSession: .endSession
+    case .getEnclaveStatus: .getEnclaveStatus
+    case .enclaveStatus: .enclaveStatus
+    case .getEnclaveIdentity: .getEnclaveIdentity
+    case .enclaveIdentity: .enclaveIdentity
+    case .allocateSubnet: .allocateSubnet
+    case .releaseSubnet: .releaseSubnet
     }
   }
+
+  /// What it begins with on the wire.
+  public var number: UInt8 { kind.rawValue }
 }
 
 extension Message: WireCodable {
@@ -198,65 +201,67 @@ extension Message: WireCodable {
   public init(from reader: inout CBORReader) throws(WireError) {
     self = try reader.record(2) { (reader) throws(WireError) in
       let number = try reader.uint()
+      guard let kind = UInt8(exactly: number).flatMap({ Kind(rawValue: $0) }) else {
+        throw .invalidValue(field: "message number")
+      }
       func empty(_ message: Message) throws(WireError) -> Message {
         guard reader.takeNull() else { throw .invalidValue(field: "body of message \(number)") }
         return message
       }
-      switch number {
-      case 0: return try empty(.acknowledged)
-      case 1: return try empty(.getStatus)
-      case 2: return .status(try reader.list(maximum: StatusItem.maximumItems))
-      case 10: return .consensus(try reader.value())
-      case 11: return .ledger(try reader.value())
-      case 12: return .transaction(try reader.value())
-      case 13: return .submit(try reader.value())
-      case 14: return .submitted(try reader.value())
-      case 20: return .getEntries(try reader.value())
-      case 21: return .entries(try reader.value())
-      case 30: return try empty(.getTerms)
-      case 31: return .terms(try reader.value())
-      case 32: return .getQuote(epochs: try reader.value())
-      case 33: return .quote(try reader.value())
-      case 34: return try empty(.getHistory)
-      case 35: return .history(try reader.list(maximum: Message.maximumHistory))
-      case 36: return .activate(try reader.value())
-      case 40: return .activationRequested(try reader.value())
-      case 41: return .proposeSettlement(try reader.value())
-      case 42: return .requestHandover(try reader.value())
-      case 43: return .proposeSegment(try reader.value())
-      case 44: return .inviteToFlow(try reader.value())
-      case 45: return .flowAccepted(try reader.value())
-      case 46: return .getEpochMaterial(try reader.value())
-      case 47: return .epochMaterial(try reader.value())
-      case 48: return .settleEpoch(try reader.value())
-      case 49: return .updateBooking(try reader.value())
-      case 50: return .openFlow(try reader.value())
-      case 51: return .flowOpened(try reader.value())
-      case 52: return .commit(try reader.value())
-      case 53: return .reveal(try reader.value())
-      case 54: return .revealed(try reader.value())
-      case 55: return .submitRecord(try reader.value())
-      case 56: return .getReceipts(try reader.value())
-      case 57: return .receipts(try reader.value())
-      case 58: return .pair(try reader.value())
-      case 59: return .paired(try reader.value())
-      case 60: return .openService(try reader.value())
-      case 61: return .closeService(try reader.value())
-      case 62: return .getServiceReport(try reader.value())
-      case 63: return .serviceReport(try reader.value())
-      case 64: return .serviceOpened(try reader.value())
-      case 65: return .routeService(try reader.value())
-      case 70: return .getEvidence(nonce: try reader.value())
-      case 71: return .evidence(try reader.value())
-      case 80: return .openSession(try reader.value())
-      case 81: return .endSession(try reader.value())
-      case 82: return .getEnclaveStatus(try reader.value())
-      case 83: return .enclaveStatus(try reader.value())
-      case 84: return try empty(.getEnclaveIdentity)
-      case 85: return .enclaveIdentity(try reader.value())
-      case 90: return .allocateSubnet(try reader.value())
-      case 91: return .releaseSubnet(try reader.value())
-      default: throw .invalidValue(field: "message number")
+      switch kind {
+      case .acknowledged: return try empty(.acknowledged)
+      case .getStatus: return try empty(.getStatus)
+      case .status: return .status(try reader.list(maximum: StatusItem.maximumItems))
+      case .consensus: return .consensus(try reader.value())
+      case .ledger: return .ledger(try reader.value())
+      case .transaction: return .transaction(try reader.value())
+      case .submit: return .submit(try reader.value())
+      case .submitted: return .submitted(try reader.value())
+      case .getEntries: return .getEntries(try reader.value())
+      case .entries: return .entries(try reader.value())
+      case .getTerms: return try empty(.getTerms)
+      case .terms: return .terms(try reader.value())
+      case .getQuote: return .getQuote(epochs: try reader.value())
+      case .quote: return .quote(try reader.value())
+      case .getHistory: return try empty(.getHistory)
+      case .history: return .history(try reader.list(maximum: Message.maximumHistory))
+      case .activate: return .activate(try reader.value())
+      case .activationRequested: return .activationRequested(try reader.value())
+      case .proposeSettlement: return .proposeSettlement(try reader.value())
+      case .requestHandover: return .requestHandover(try reader.value())
+      case .proposeSegment: return .proposeSegment(try reader.value())
+      case .inviteToFlow: return .inviteToFlow(try reader.value())
+      case .flowAccepted: return .flowAccepted(try reader.value())
+      case .getEpochMaterial: return .getEpochMaterial(try reader.value())
+      case .epochMaterial: return .epochMaterial(try reader.value())
+      case .settleEpoch: return .settleEpoch(try reader.value())
+      case .updateBooking: return .updateBooking(try reader.value())
+      case .openFlow: return .openFlow(try reader.value())
+      case .flowOpened: return .flowOpened(try reader.value())
+      case .commit: return .commit(try reader.value())
+      case .reveal: return .reveal(try reader.value())
+      case .revealed: return .revealed(try reader.value())
+      case .submitRecord: return .submitRecord(try reader.value())
+      case .getReceipts: return .getReceipts(try reader.value())
+      case .receipts: return .receipts(try reader.value())
+      case .pair: return .pair(try reader.value())
+      case .paired: return .paired(try reader.value())
+      case .openService: return .openService(try reader.value())
+      case .closeService: return .closeService(try reader.value())
+      case .getServiceReport: return .getServiceReport(try reader.value())
+      case .serviceReport: return .serviceReport(try reader.value())
+      case .serviceOpened: return .serviceOpened(try reader.value())
+      case .routeService: return .routeService(try reader.value())
+      case .getEvidence: return .getEvidence(nonce: try reader.value())
+      case .evidence: return .evidence(try reader.value())
+      case .openSession: return .openSession(try reader.value())
+      case .endSession: return .endSession(try reader.value())
+      case .getEnclaveStatus: return .getEnclaveStatus(try reader.value())
+      case .enclaveStatus: return .enclaveStatus(try reader.value())
+      case .getEnclaveIdentity: return try empty(.getEnclaveIdentity)
+      case .enclaveIdentity: return .enclaveIdentity(try reader.value())
+      case .allocateSubnet: return .allocateSubnet(try reader.value())
+      case .releaseSubnet: return .releaseSubnet(try reader.value())
       }
     }
   }
