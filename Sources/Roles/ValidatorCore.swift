@@ -44,19 +44,19 @@ public struct ValidatorCore: RoleCore {
   /// Pieces of evidence kept. One convicts; a liar that goes on lying must not fill the disk.
   static let maximumEvidence: UInt64 = 4096
 
-  private let configuration: Configuration
+  let configuration: Configuration
   public let address: ActorAddress
-  private let members: [ActorAddress]
-  private var consensus: ConsensusCore
-  private var executions: Executions
-  private var mempool = Mempool()
-  private var numbers = RequestNumbers()
-  private var recalls: [RequestID: (member: ActorAddress, asker: ReplyToken?)] = [:]
-  private var toldWaiting = false
-  private var declined = false
-  private var evidenceCount: UInt64 = 0
-  private var finalView: View = 0
-  private var reading = StateReading()
+  let members: [ActorAddress]
+  var consensus: ConsensusCore
+  var executions: Executions
+  var mempool = Mempool()
+  var numbers = RequestNumbers()
+  var recalls: [RequestID: (member: ActorAddress, asker: ReplyToken?)] = [:]
+  var toldWaiting = false
+  var declined = false
+  var evidenceCount: UInt64 = 0
+  var finalView: View = 0
+  var reading = StateReading()
 
   public var subscriptions: [Subscription] {
     members.filter { $0 != address }.flatMap { [Subscription($0, .consensus), Subscription($0, .transactions)] }
@@ -118,7 +118,7 @@ public struct ValidatorCore: RoleCore {
     }
   }
 
-  private mutating func received(
+  mutating func received(
     _ content: ConsensusMessage, _ message: Verified<Message>, from: ActorAddress, _ turn: inout Turn
   ) {
     guard let member = members.firstIndex(of: from) else { return turn.count("validator.notAMember") }
@@ -127,218 +127,11 @@ public struct ValidatorCore: RoleCore {
 
   private mutating func timerFired(_ timer: TimerID, _ turn: inout Turn) {
     if timer.purpose == Purpose.passOn {
-      for transaction in mempool.unplaced(limit: Self.passOnBatch) {
-        turn.add(.publish(.transactions, .transaction(transaction)))
-      }
-      turn.add(.setTimer(TimerID(Purpose.passOn), at: turn.now + Self.passOnInterval))
+      passOn(&turn)
     } else if let raw = UInt8(exactly: Int(timer.purpose) - Int(Purpose.consensus)),
       let timer = ConsensusTimer(rawValue: raw)
     {
       drive(.timer(timer), &turn)
     }
-  }
-
-  private mutating func answer(
-    _ token: ReplyToken, _ from: ActorAddress, _ message: Verified<Message>, _ turn: inout Turn
-  ) {
-    switch message.value {
-    case .consensus(.getSegments(let height)) where !members.contains(from):
-      // A follower: anybody may read the ledger.
-      guard recalls.count < Self.maximumRecalls else {
-        let text = "\(Self.maximumRecalls) others are reading old blocks"
-        return turn.add(.refuse(token, RemoteError(.tooManyRequests, text)))
-      }
-      let id = numbers.next()
-      recalls[id] = (from, token)
-      turn.add(.recall(id, stream: Stream.segments, from: height, limit: ConsensusMessage.maximumSegments))
-    case .consensus(let content):
-      received(content, message, from: from, &turn)
-      turn.add(.reply(token, .acknowledged))
-    case .submit(let transaction): submitted(token, transaction, &turn)
-    case .getEntries(let request): read(token, request, &turn)
-    case .getStatus: turn.add(.reply(token, .status(status)))
-    default:
-      let text = "a validator answers submit, consensus, getEntries, getStatus"
-      turn.add(.refuse(token, RemoteError(.unimplemented, text)))
-    }
-  }
-
-  private mutating func read(_ token: ReplyToken, _ request: EntriesRequest, _ turn: inout Turn) {
-    do throws(RemoteError) {
-      turn.add(.reply(token, .entries(try reading.answer(request, from: executions.final, at: turn.now))))
-    } catch {
-      turn.count("validator.readRefused")
-      turn.add(.refuse(token, error))
-    }
-  }
-
-  private mutating func submitted(_ token: ReplyToken, _ transaction: SignedTransaction, _ turn: inout Turn) {
-    if let defect = executions.final.inclusionDefect(of: transaction) {
-      let code: RemoteError.Code = defect == .signerNotEnrolled ? .permissionDenied : .failedPrecondition
-      turn.add(.refuse(token, RemoteError(code, "\(defect.result.name): \(defect)")))
-      return
-    }
-    switch admit(transaction) {
-    case .added:
-      turn.add(.publish(.transactions, .transaction(transaction)))
-      turn.add(.reply(token, .submitted(transaction.id)))
-    case .alreadyKnown: turn.add(.reply(token, .submitted(transaction.id)))
-    case .conflicting:
-      turn.add(.refuse(token, RemoteError(.failedPrecondition, "another transaction with this nonce waits")))
-    case .full:
-      turn.add(.refuse(token, RemoteError(.tooManyRequests, "too many transactions wait already")))
-    }
-  }
-
-  private mutating func admit(_ transaction: SignedTransaction) -> Mempool.Admission {
-    guard executions.final.isIncludable(transaction),
-      let organisation = executions.final.signer(transaction.signer)?.organisation
-    else { return .alreadyKnown }
-    let admission = mempool.add(transaction, of: organisation)
-    if admission == .added { declined = false }
-    return admission
-  }
-
-  /// Old blocks read back: whole segments, as many as one answer takes.
-  private mutating func recalled(_ id: RequestID, _ records: [StoredRecord], _ turn: inout Turn) {
-    guard let (member, asker) = recalls.removeValue(forKey: id) else { return }
-    var segments: [LedgerSegment] = []
-    var bytes = 0
-    for record in records {
-      bytes += record.bytes.count
-      guard segments.isEmpty || bytes <= ConsensusMessage.maximumSegmentBytes else { break }
-      guard let segment = try? LedgerSegment(decoding: record.bytes) else {
-        turn.add(.halt(HaltReason("a stored block of \(address) is damaged: restore the directory or start fresh")))
-        return
-      }
-      segments.append(segment)
-    }
-    if let asker {
-      turn.add(.reply(asker, .consensus(.segments(segments))))
-    } else {
-      turn.add(.request(numbers.next(), to: member, .consensus(.segments(segments)), deadline: Self.sendDeadline))
-    }
-  }
-
-  // MARK: Consensus
-
-  /// Hands consensus one event and carries out its effects, answering what it wants built and checked at once.
-  private mutating func drive(_ event: ConsensusEvent, _ turn: inout Turn) {
-    var events = [event]
-    while !events.isEmpty {
-      for effect in consensus.handle(events.removeFirst(), at: turn.now) {
-        if let answer = perform(effect, &turn) { events.append(answer) }
-      }
-    }
-  }
-
-  private mutating func perform(_ effect: ConsensusEffect, _ turn: inout Turn) -> ConsensusEvent? {
-    switch effect {
-    case .persist(let record):
-      turn.add(.persist(.put(stream: Stream.journal, key: record.key, bytes: record.encoded)))
-    case .prune(let view):
-      turn.add(.persist(.prune(stream: Stream.journal, below: ConsensusRecord.firstKey(of: view))))
-    case .broadcast(let message): turn.add(.publish(.consensus, .consensus(message)))
-    case .send(let message, let member):
-      turn.add(
-        .request(numbers.next(), to: members[Int(member)], .consensus(message), deadline: Self.sendDeadline))
-    case .sendSegments(let height, let member):
-      let id = numbers.next()
-      recalls[id] = (members[Int(member)], nil)
-      turn.add(.recall(id, stream: Stream.segments, from: height, limit: ConsensusMessage.maximumSegments))
-    case .build(let request): return build(request, &turn)
-    case .assembled(let view, let hash): executions.assembled(view: view, hash: hash)
-    case .validate(let block, let hash): return validate(block, hash, &turn)
-    case .notarized(let block, _): mempool.notarized(block)
-    case .finalized(let segment): finalized(segment, &turn)
-    case .setTimer(let timer, let at): turn.add(.setTimer(timerID(timer), at: at))
-    case .cancelTimer(let timer): turn.add(.cancelTimer(timerID(timer)))
-    case .evidence(let evidence): keep(evidence, &turn)
-    case .halt(let text): turn.add(.halt(HaltReason(text)))
-    case .observe(let observation): observe(observation, &turn)
-    }
-    return nil
-  }
-
-  private func timerID(_ timer: ConsensusTimer) -> TimerID { TimerID(Purpose.consensus + UInt16(timer.rawValue)) }
-
-  private mutating func build(_ request: BuildRequest, _ turn: inout Turn) -> ConsensusEvent {
-    do throws(ExecutionError) {
-      if let built = try executions.build(request, leader: configuration.member, from: mempool) {
-        return .built(view: request.view, body: built.body, stateRoot: built.root)
-      }
-    } catch {
-      turn.add(.halt(HaltReason("\(address) cannot execute its own block: \(error)")))
-    }
-    mempool.purge(executions.final)
-    declined = true
-    return .nothingToBuild(view: request.view)
-  }
-
-  private mutating func validate(_ block: Block, _ hash: Digest, _ turn: inout Turn) -> ConsensusEvent? {
-    do throws(LedgerFault) {
-      return .validated(block: hash, try executions.validate(block, hash: hash))
-    } catch {
-      turn.add(.halt(HaltReason("\(address) cannot execute block \(block.header.height): \(error)")))
-      return nil
-    }
-  }
-
-  private mutating func finalized(_ segment: LedgerSegment, _ turn: inout Turn) {
-    if let fault = executions.finalize(segment) { return turn.add(.halt(HaltReason(fault))) }
-    guard let last = segment.blocks.last else { return }
-    turn.add(.persist(.put(stream: Stream.segments, key: last.header.height, bytes: segment.encoded)))
-    mempool.finalized(segment)
-    reading.finalized(segment)
-    finalView = last.header.view
-    turn.add(.publish(.ledger, .ledger(segment)))
-    for block in segment.blocks {
-      turn.add(
-        .observe(
-          .blockFinal(
-            height: block.header.height, view: block.header.view, transactions: block.body.transactions.count,
-            blockTime: block.header.time)))
-    }
-  }
-
-  private mutating func tellWaiting(_ turn: inout Turn) {
-    let waiting = mempool.hasWaiting && !declined
-    guard waiting != toldWaiting else { return }
-    toldWaiting = waiting
-    drive(.transactionsWaiting(waiting), &turn)
-  }
-
-  private mutating func keep(_ evidence: ConsensusEvidence, _ turn: inout Turn) {
-    guard evidenceCount < Self.maximumEvidence else { return turn.count("validator.evidenceNotKept") }
-    turn.add(.persist(.put(stream: Stream.evidence, key: evidenceCount, bytes: evidence.encoded)))
-    evidenceCount += 1
-    let name = configuration.genesis.members[Int(evidence.member)].name
-    turn.note("evidence against \(name) in view \(evidence.view)", .warning)
-  }
-
-  private func observe(_ observation: ConsensusObservation, _ turn: inout Turn) {
-    switch observation {
-    case .entered: break
-    case .timedOut(let view, let leader, _):
-      turn.count("consensus.timedOut")
-      turn.note("view \(view): leader \(configuration.genesis.members[Int(leader)].name) timed out")
-    case .skipped: turn.count("consensus.leaderSkipped")
-    case .joinedNullify: turn.count("consensus.joinedNullify")
-    case .waiting(_, let reason): turn.count("consensus.waiting.\(reason)")
-    case .refused(let view, let leader, let reason):
-      turn.note(
-        "view \(view): proposal of \(configuration.genesis.members[Int(leader)].name) refused: \(reason)", .warning)
-    case .catchingUp(let height, _): turn.note("catching up from height \(height)")
-    case .dropped(_, let reason): turn.count("consensus.dropped.\(reason)")
-    }
-  }
-
-  private var status: [StatusItem] {
-    let state = executions.final
-    return [
-      StatusItem("height", state.height), StatusItem("view", consensus.view), StatusItem("finalView", finalView),
-      StatusItem("stateRoot", state.root.hexadecimal), StatusItem("waiting", mempool.count),
-      StatusItem("evidence", evidenceCount),
-    ]
   }
 }
