@@ -38,6 +38,7 @@ struct TopologyCheck {
     }
     checkPlacement()
     checkBehaviours()
+    checkFaults()
   }
 
   /// Each brings a platform key, and the genesis has room for so many.

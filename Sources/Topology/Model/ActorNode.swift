@@ -72,14 +72,15 @@ extension Topology {
       self.names = names
     }
 
+    /// - Parameter roles: that may be named.
     /// - Returns: nil when the text is not such a pattern.
-    public init?(_ text: String) {
+    public init?(_ text: String, roles: [ActorAddress.Role] = ActorPattern.placeableRoles) {
       let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
       guard parts.count == 2 else { return nil }
       if parts[0] == "*" {
         role = nil
       } else {
-        guard let role = ActorAddress.Role(rawValue: parts[0]), Self.placeableRoles.contains(role) else { return nil }
+        guard let role = ActorAddress.Role(rawValue: parts[0]), roles.contains(role) else { return nil }
         self.role = role
       }
       let isOpen = parts[1].hasSuffix("*")
@@ -88,6 +89,8 @@ extension Topology {
       guard name.isEmpty ? isOpen && role != nil : ActorAddress.isLegal(name: name) else { return nil }
       names = isOpen ? .beginning(name) : .exactly(name)
     }
+
+    public init(_ actor: ActorAddress) { self.init(role: actor.role, names: .exactly(actor.name)) }
 
     public func fits(_ address: ActorAddress) -> Bool {
       guard role == nil || role == address.role else { return false }

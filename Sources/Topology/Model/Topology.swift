@@ -23,11 +23,12 @@ public struct Topology: Hashable, Sendable {
   /// ``placement``.
   public var nodes: [ActorNode]
   public var behaviours: [Behaviour]
+  public var faults: [Fault]
 
   public init(
     name: String, description: String = "", seed: UInt64 = 1, network: NetworkParameters = .standard,
     operators: [Operator], regulators: [Regulator] = [], customers: [Customer] = [], nodes: [ActorNode] = [],
-    behaviours: [Behaviour] = []
+    behaviours: [Behaviour] = [], faults: [Fault] = []
   ) {
     self.name = name
     self.description = description
@@ -38,6 +39,7 @@ public struct Topology: Hashable, Sendable {
     self.customers = customers
     self.nodes = nodes
     self.behaviours = behaviours
+    self.faults = faults
   }
 
   /// Validators: every operator leads and votes, every regulator votes.

@@ -21,7 +21,8 @@ struct TopologyReading {
       operators: fields.requiredList("operators", networkOperator),
       regulators: fields.list("regulators", regulator),
       customers: customers(fields.list("customers", population), "\(node.pointer)/customers"),
-      nodes: fields.list("nodes", actorNode), behaviours: fields.list("behaviours", behaviour))
+      nodes: fields.list("nodes", actorNode), behaviours: fields.list("behaviours", behaviour),
+      faults: fields.list("faults", fault))
     fields.finish()
     return topology
   }
