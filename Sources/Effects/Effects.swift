@@ -109,11 +109,14 @@ public enum Effect: Sendable {
 }
 
 /// A durable record: put or replaced under (stream, key), or a stream cut off below a key. Recovery hands a role all
-/// its records, streams ascending and keys ascending within each.
+/// its records but the retired ones, streams ascending and keys ascending within each.
 public enum Record: Hashable, Sendable {
   case put(stream: UInt16, key: UInt64, bytes: [UInt8])
-  /// Deletes every record of the stream with a smaller key: it is no longer needed for recovery.
+  /// Deletes every record of the stream with a smaller key: nobody needs it any more.
   case prune(stream: UInt16, below: UInt64)
+  /// Every record of the stream with a smaller key, there or yet to come, is no longer needed for recovery, which may
+  /// leave it out; `.recall` still finds it. So a long history costs a start nothing.
+  case retire(stream: UInt16, below: UInt64)
 }
 
 /// One record as recovery sees it.

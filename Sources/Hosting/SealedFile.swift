@@ -96,6 +96,11 @@ struct EnclaveRecords: WireCodable {
         writer.array(2)
         writer.write(UInt64(stream))
         writer.write(below)
+      case .retire(let stream, _):
+        // Nothing is left out of a launch: as good as a prune of nothing.
+        writer.array(2)
+        writer.write(UInt64(stream))
+        writer.write(UInt64(0))
       }
     }
   }

@@ -239,6 +239,7 @@ struct LiveRecords: Sendable {
       for key in (streams[stream] ?? [:]).keys.filter({ $0 < below }) {
         bytes -= streams[stream]?.removeValue(forKey: key)?.count ?? 0
       }
+    case .retire: break  // all that is live is read at a launch anyway
     }
   }
 

@@ -10,6 +10,8 @@ public struct VirtualDisk: Sendable {
 
   /// Per stream, ascending by key.
   private var streams: [UInt16: [Entry]] = [:]
+  /// Per stream, the first key that recovery is handed.
+  private var retired: [UInt16: UInt64] = [:]
 
   mutating func apply(_ record: Record) {
     switch record {
@@ -23,12 +25,14 @@ public struct VirtualDisk: Sendable {
     case .prune(let stream, let key):
       let index = position(of: key, in: stream)
       streams[stream]?.removeFirst(index)
+    case .retire(let stream, let key):
+      retired[stream] = max(retired[stream] ?? 0, key)
     }
   }
 
   /// What a recovering core is handed: streams ascending, keys ascending within each.
   public var records: [StoredRecord] {
-    streams.keys.sorted().flatMap { stream in records(of: stream) }
+    streams.keys.sorted().flatMap { stream in records(of: stream, from: retired[stream] ?? 0) }
   }
 
   public func records(of stream: UInt16, from key: UInt64 = 0, limit: Int = .max) -> [StoredRecord] {

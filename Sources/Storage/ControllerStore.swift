@@ -60,7 +60,7 @@ public final class ControllerStore: RecordStore {
       numbers.append(SliceRecord.stream)
       return try numbers.sorted().filter(streams.contains).flatMap { stream in
         stream == SliceRecord.stream
-          ? try slices.records(in: database) : try StreamTables.records(stream, limit: -1, in: database)
+          ? try slices.records(in: database) : try StreamTables.recovered(stream, in: database)
       }
     }
   }

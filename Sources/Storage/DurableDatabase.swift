@@ -1,14 +1,25 @@
 import GRDB
 import Glibc
+import Synchronization
 
 /// One SQLite file whose commits are durable when they return.
 ///
 /// The trap (architecture.md, measured): with `Configuration.journalMode = .wal` GRDB 7.10 sets `synchronous=NORMAL`
 /// on the writer *after* `prepareDatabase`, and a "durable" commit then returns without any sync. So GRDB is left out
 /// of it: both pragmas are set here, read back, and a test counts the syncs that commits make.
+///
+/// Fail-stop: after a commit that the disk refused nothing is written any more. A sync that failed may have lost pages
+/// that the kernel then calls clean, so that the next sync succeeds without them (Rebello et al., "Can Applications
+/// Recover from fsync Failures?", USENIX ATC 2020); what was committed is found out by opening the file anew.
 struct DurableDatabase: Sendable {
   let path: String
   let queue: DatabaseQueue
+  private let failure = Failure()
+
+  /// The error that the first refused commit ended with.
+  private final class Failure: Sendable {
+    let error = Mutex<StorageError?>(nil)
+  }
 
   /// "AJIT" in ASCII, at offset 68 of the file (SQLite database header): another program's database is left alone.
   static let applicationID: Int32 = 0x414A_4954
@@ -19,6 +30,10 @@ struct DurableDatabase: Sendable {
   static let maximumIdleLogBytes = 32 << 20
   /// Larger files are not read whole at every start, bytes.
   static let maximumCheckedBytes: Int64 = 256 << 20
+  /// Free pages that a file keeps for what comes next; the rest is given back to the file system. 4 MiB.
+  static let keptFreePages = 1024
+  /// Pages given back by one commit at most: a prune of gigabytes delays no commit by much.
+  static let maximumPagesGivenBack = 512
 
   /// Opens or creates the file, brings its tables up to date and checks it.
   init(path: String, migrator: DatabaseMigrator) throws(StorageError) {
@@ -28,7 +43,10 @@ struct DurableDatabase: Sendable {
     let size = try Self.sizeOfOwnFile(path)
     configuration.prepareDatabase { database in
       // Before the write-ahead log is switched on, so that it is in the file itself from the first byte.
-      if size == 0 { try database.execute(sql: "PRAGMA application_id = \(Self.applicationID)") }
+      if size == 0 {
+        try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+        try database.execute(sql: "PRAGMA application_id = \(Self.applicationID)")
+      }
       try database.execute(sql: "PRAGMA journal_mode = WAL")
       try database.execute(sql: "PRAGMA synchronous = FULL")
       try database.execute(sql: "PRAGMA wal_autocheckpoint = \(Self.checkpointPages)")
@@ -58,6 +76,19 @@ struct DurableDatabase: Sendable {
       guard finding == "ok" else { throw .corrupt(path: path, detail: finding ?? "quick_check gave nothing") }
     }
     try translatingErrors(path) { try migrator.migrate(queue) }
+    if size > 0 && size <= Self.maximumCheckedBytes { try makeShrinkable() }
+  }
+
+  /// A file of a version before that gave nothing back is rewritten once. (A larger one goes on reusing what it has.)
+  private func makeShrinkable() throws(StorageError) {
+    let incremental = 2
+    guard try read({ try Int.fetchOne($0, sql: "PRAGMA auto_vacuum") }) != incremental else { return }
+    try translatingErrors(path) {
+      try queue.writeWithoutTransaction { database in
+        try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+        try database.execute(sql: "VACUUM")
+      }
+    }
   }
 
   /// The file's size, bytes; 0 if it is not there yet. Looks at the header only, because opening a database already
@@ -88,12 +119,27 @@ struct DurableDatabase: Sendable {
 
   /// One transaction; durable when this returns.
   func write(_ body: (Database) throws -> Void) throws(StorageError) {
-    try translatingErrors(path) {
-      try queue.inTransaction(.immediate) { database in
-        try body(database)
-        return .commit
+    if let error = failure.error.withLock({ $0 }) { throw error }
+    do throws(StorageError) {
+      try translatingErrors(path) {
+        try queue.inTransaction(.immediate) { database in
+          try body(database)
+          try Self.giveBackFreePages(of: database)
+          return .commit
+        }
       }
+    } catch {
+      if case .unusableRecord = error { throw error }
+      failure.error.withLock { $0 = error }
+      throw error
     }
+  }
+
+  /// What was pruned goes back to the file system, a bounded part with each commit.
+  private static func giveBackFreePages(of database: Database) throws {
+    let free = try Int.fetchOne(database.cachedStatement(sql: "PRAGMA freelist_count")) ?? 0
+    guard free > keptFreePages else { return }
+    try database.execute(sql: "PRAGMA incremental_vacuum(\(min(free - keptFreePages, maximumPagesGivenBack)))")
   }
 
   func close() throws(StorageError) {

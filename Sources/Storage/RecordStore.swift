@@ -7,10 +7,10 @@ public protocol RecordStore: AnyObject, Sendable {
   /// throws and none is.
   func commit(_ records: [Record]) throws(StorageError)
 
-  /// Every record of the streams, streams ascending and keys ascending within each.
+  /// Every record of the streams but the retired ones, streams ascending and keys ascending within each.
   func recover(streams: ClosedRange<UInt16>) throws(StorageError) -> [StoredRecord]
 
-  /// At most `limit` records of one stream, keys ascending from `key` on.
+  /// At most `limit` records of one stream, retired ones too, keys ascending from `key` on.
   func records(stream: UInt16, from key: UInt64, limit: Int) throws(StorageError) -> [StoredRecord]
 
   /// The greatest key of a stream.

@@ -23,7 +23,7 @@ public final class SQLiteRecordStore: RecordStore {
   public func recover(streams: ClosedRange<UInt16>) throws(StorageError) -> [StoredRecord] {
     try database.read { database in
       try StreamTables.streams(in: database).filter(streams.contains).flatMap { stream in
-        try StreamTables.records(stream, limit: -1, in: database)
+        try StreamTables.recovered(stream, in: database)
       }
     }
   }

@@ -5,6 +5,8 @@ import GRDB
 /// Record streams as tables: one table per stream, its rowid the record's key. So records of many kilobytes are
 /// appended to one tree without a second index, a range is one walk, and a prune is one range delete.
 ///
+/// What a stream has retired stands in its row of `stream`: recovery begins behind it.
+///
 /// SQLite's rowids are signed and keys are not: keys are kept with their top bit flipped, which makes SQLite's order
 /// the keys' order over all 64 bits.
 enum StreamTables {
@@ -16,6 +18,9 @@ enum StreamTables {
   static func register(in migrator: inout DatabaseMigrator) {
     migrator.registerMigration("1: streams") { database in
       try database.execute(sql: "CREATE TABLE stream (number INTEGER PRIMARY KEY NOT NULL) STRICT")
+    }
+    migrator.registerMigration("2: retired records") { database in
+      try database.execute(sql: "ALTER TABLE stream ADD COLUMN retired INTEGER")
     }
   }
 
@@ -29,7 +34,19 @@ enum StreamTables {
       guard try exists(stream, in: database) else { return }
       try database.cachedStatement(sql: "DELETE FROM \(table(stream)) WHERE key < ?")
         .execute(arguments: [signed(below)])
+    case .retire(let stream, let below):
+      if try !exists(stream, in: database) { try create(stream, in: database) }
+      try database.cachedStatement(
+        sql: "UPDATE stream SET retired = ?2 WHERE number = ?1 AND (retired IS NULL OR retired < ?2)"
+      ).execute(arguments: [stream, signed(below)])
     }
+  }
+
+  /// What recovery is handed of a stream.
+  static func recovered(_ stream: UInt16, in database: Database) throws -> [StoredRecord] {
+    let statement = try database.cachedStatement(sql: "SELECT retired FROM stream WHERE number = ?")
+    let first = try Int64.fetchOne(statement, arguments: [stream]).map(unsigned)
+    return try records(stream, from: first ?? 0, limit: -1, in: database)
   }
 
   static func streams(in database: Database) throws -> [UInt16] {
