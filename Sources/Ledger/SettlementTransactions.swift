@@ -14,7 +14,7 @@ extension BlockExecution {
     if let record = agreement.record { try check(record, of: activation) }
     // What one side signed before it lost a demand, or won one, is not what both want now.
     if let posted = reservation.proceedings.posted?.record {
-      try require(agreement.record.map { $0.epoch >= posted.epoch } ?? false, orElse: .failedPrecondition)
+      try require(JointRecord.later(posted, agreement.record) == agreement.record, orElse: .failedPrecondition)
     }
     let delivered = agreement.record.map { $0.epoch + 1 } ?? 0
     if reservation.cause == nil, context.time < reservation.endsAt, delivered < reservation.epochs {
@@ -41,7 +41,7 @@ extension BlockExecution {
     switch activation.phase {
     case .reserved:
       let window = try terms(of: activation).deadlines.settlementWindow
-      let best = JointRecord.later(record, reservation.proceedings.posted?.record)
+      let best = JointRecord.later(reservation.proceedings.posted?.record, record)
       activation.phase = .closing(reservation, Closing(record: best, closesAt: chain.clock + window))
     case .closing(_, let closing):
       guard let record, closing.isOutdone(by: record) else { throw .code(.failedPrecondition) }
@@ -165,7 +165,8 @@ extension Closing {
 }
 
 extension JointRecord {
-  /// The one of the higher epoch; the first of two for the same.
+  /// The one of the higher epoch; the first of two for the same: what the ledger computed itself comes first, so that
+  /// it does not matter who opens CLOSING, or with what.
   static func later(_ one: JointRecord?, _ other: JointRecord?) -> JointRecord? {
     guard let one, let other else { return one ?? other }
     return other.epoch > one.epoch ? other : one

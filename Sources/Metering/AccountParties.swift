@@ -154,6 +154,11 @@ public struct AccountParties: Hashable, Sendable {
     !ends.contains(.far) && serving(.near, in: epoch)?.edge == anchorEdge
   }
 
+  /// Whether the anchor edge's gate was open in an epoch, as its own receipts say (``EpochReceipts/anchorHadRecord``).
+  func anchorHadRecord(_ receipts: [SLAReceipt]) -> Bool {
+    receipts.contains { $0.condition == .whole && signer(of: $0.meteredPoint, in: $0.epoch) == anchorEdge }
+  }
+
   /// Whether a point's chain of receipts begins anew with an epoch: another edge stands there than the epoch before.
   func begins(_ point: MeteredPoint, with epoch: EpochNumber) -> Bool {
     epoch == 0 || signer(of: point, in: epoch) != signer(of: point, in: epoch - 1)
@@ -174,10 +179,10 @@ public struct AccountParties: Hashable, Sendable {
   /// Takes an amendment or a handover that is FINAL on the ledger. Taking the same again changes nothing.
   /// - Parameters:
   ///   - recorded: epochs below have their record; nothing about them can change any more.
-  ///   - closed: epochs below are closed: who stands where is signed, only what it is worth can change.
+  ///   - committed: epochs below have been committed to: who stood where is signed, only what it is worth can change.
   /// - Returns: false for one that does not fit what is booked.
   public mutating func apply(
-    _ update: BookingUpdate, recorded: EpochNumber = 0, closed: EpochNumber = 0
+    _ update: BookingUpdate, recorded: EpochNumber = 0, committed: EpochNumber = 0
   ) -> Bool {
     guard update.activation == activation else { return false }
     switch update {
@@ -187,7 +192,7 @@ public struct AccountParties: Hashable, Sendable {
       if order.index <= UInt64(amendments.count) { return amendments[Int(order.index) - 1] == segment }
       return order.index == UInt64(amendments.count) + 1 && from >= recorded && append(segment)
     case .handover(let handover, _, _):
-      return servings.contains(Serving(handover)) || (handover.from >= max(recorded, closed) && append(handover))
+      return servings.contains(Serving(handover)) || (handover.from >= max(recorded, committed) && append(handover))
     }
   }
 

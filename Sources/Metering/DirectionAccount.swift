@@ -56,17 +56,16 @@ struct DirectionAccount: Sendable {
     population = sent - excused
     let entered = entry.counts.packetsSent
     let left = exit.point == .endpointReceive ? exit.counts.uniqueReceived : exit.counts.packetsSent
-    let heldAtGate = exit.condition == .gated ? exit.counts.droppedByPolicy : 0
-    // An edge that cannot check tags goes by addresses, which anybody can forge: what entered beyond what was sent is
-    // a stranger's, and so may be what was refused there. Neither is loss that the operator admits. Where the receiver
-    // has it all, nothing is lost.
-    let betweenPoints = min(entered, population).subtractingToZero(left).subtractingToZero(heldAtGate)
+    // Gates are where packets enter: what was let in must get out. An edge that cannot check tags goes by addresses,
+    // which anybody can forge: what entered beyond what was sent is a stranger's, and so may be what was refused there.
+    // Neither is loss that the operator admits. Where the receiver has it all, nothing is lost.
+    let betweenPoints = min(entered, population).subtractingToZero(left)
     let refused = receipts.entryChecksTags ? dropped - excused : 0
     coreLoss = min(betweenPoints.addingSaturating(refused), population.subtractingToZero(arrived))
     accessLoss = population.subtractingToZero(arrived).subtractingToZero(coreLoss)
 
     let lostBeforeEntry = population.subtractingToZero(entered.addingSaturating(dropped - excused))
-    let lostAfterExit = left.addingSaturating(heldAtGate).subtractingToZero(arrived)
+    let lostAfterExit = left.subtractingToZero(arrived)
     isCellDisputed =
       (lostBeforeEntry > 0 && sender.cell != entry.cell) || (lostAfterExit > 0 && receiver.cell != exit.cell)
   }

@@ -27,16 +27,19 @@ public struct EpochReceipts: Sendable {
   /// lives at, which shares the key of the tags. No edge between two customers can, nor one that a customer's end moved
   /// to.
   public let entryChecksTags: Bool
+  /// The anchor edge, which takes the customer's records, says that it had the gating one in time.
+  public let anchorHadRecord: Bool
   public let customer: [SLAReceipt]
   public let networkOperator: [SLAReceipt]
 
   public init(
-    epoch: EpochNumber, ends: [FlowEnd] = [.near], entryChecksTags: Bool = true, customer: [SLAReceipt],
-    networkOperator: [SLAReceipt]
+    epoch: EpochNumber, ends: [FlowEnd] = [.near], entryChecksTags: Bool = true, anchorHadRecord: Bool = false,
+    customer: [SLAReceipt], networkOperator: [SLAReceipt]
   ) {
     self.epoch = epoch
     self.ends = ends
     self.entryChecksTags = entryChecksTags && !ends.contains(.far)
+    self.anchorHadRecord = anchorHadRecord
     self.customer = customer
     self.networkOperator = networkOperator
   }
@@ -48,10 +51,12 @@ public struct EpochReceipts: Sendable {
   }
 
   /// A side did not count the whole epoch at all of its points: its own doing, whichever of its enclaves or edges it
-  /// was. A missing receipt is the same.
+  /// was. A missing receipt is the same. So is a gate that stayed shut although the anchor had the record: who was not
+  /// told of it is between the operator's own edges.
   public func isInterrupted(_ side: AccountingSide) -> Bool {
     let receipts = receipts(of: side)
     return receipts.count < side.points(ends).count || receipts.contains { $0.condition == .interrupted }
+      || (side == .networkOperator && anchorHadRecord && isGateShut)
   }
 
   /// An edge held the gate shut: whichever it was, nothing passes.

@@ -36,10 +36,17 @@ struct ExchangeBook: Sendable {
 
   mutating func apply(_ update: BookingUpdate) -> Bool {
     var account = account
-    guard account.apply(update, closed: nextToClose) else { return false }
+    // What this side has committed to cannot be signed by others any more. The other side's receipts are not its own: a
+    // customer that hears late of a handover goes on all the same.
+    guard account.apply(update, committed: side == .networkOperator ? committed : 0) else { return false }
     self.account = account
     own.follow(account.parties)
     return true
+  }
+
+  /// Epochs below have this side's commitment.
+  private var committed: EpochNumber {
+    account.nextEpoch.addingSaturating(pending.first?.ownCommitment == nil ? 0 : 1)
   }
 
   // MARK: Receipts of this side
@@ -93,23 +100,22 @@ struct ExchangeBook: Sendable {
     return true
   }
 
-  /// The set is as complete as it gets. Receipts that do not follow their point's last are left out: the other side
-  /// would refuse the whole set for them, and their signer is named as missing instead.
+  /// The set is as complete as it gets.
   mutating func stopCollecting(_ epoch: EpochNumber) {
-    guard let index = pending.firstIndex(where: { $0.epoch == epoch }), pending[index].isCollecting else { return }
-    var chain = account.state.chain
-    let points = side.points(parties.ends)
-    for journal in pending[..<index] { chain.advance(points, Self.decoded(journal.ownReceipts)) }
-    let (parties, after) = (parties, chain)
-    pending[index].ownReceipts.receipts.removeAll { envelope in
-      guard let receipt = try? envelope.decode(SLAReceipt.self) else { return true }
-      return (try? parties.check(receipt, by: envelope.signer, after: after)) == nil
-    }
+    guard let index = pending.firstIndex(where: { $0.epoch == epoch }) else { return }
     pending[index].isCollecting = false
   }
 
-  private static func decoded(_ set: ReceiptSet) -> [SLAReceipt] {
-    set.receipts.compactMap { try? $0.decode(SLAReceipt.self) }
+  /// Receipts that do not follow their point's last are left out, and those of points at which, as was heard only after
+  /// the epoch was closed, somebody else stood: the other side would refuse the whole set for them, and who owes them is
+  /// named as missing instead.
+  private func admissible(_ receipts: ReceiptSet) -> ReceiptSet {
+    let (parties, chain) = (parties, account.state.chain)
+    return ReceiptSet(
+      receipts.receipts.filter { envelope in
+        guard let receipt = try? envelope.decode(SLAReceipt.self) else { return false }
+        return (try? parties.check(receipt, by: envelope.signer, after: chain)) != nil
+      })
   }
 
   // MARK: The exchange
@@ -119,6 +125,7 @@ struct ExchangeBook: Sendable {
   mutating func commit() -> Envelope? {
     guard var journal = pending.first, journal.epoch == account.nextEpoch, !journal.isCollecting else { return nil }
     if let made = journal.ownCommitment { return made }
+    journal.ownReceipts = admissible(journal.ownReceipts)
     let commitment = EpochCommitment(
       activation: activation, epoch: journal.epoch, side: side, receipts: journal.ownReceipts.digest,
       previousRecord: account.lastDigest)

@@ -50,9 +50,9 @@ public struct JointAccount: Sendable {
 
   /// An amendment or a handover that is FINAL on the ledger.
   /// - Returns: false for one that does not fit, or would change what is recorded.
-  /// - Parameter closed: epochs below are closed: their receipts are signed.
-  mutating func apply(_ update: BookingUpdate, closed: EpochNumber) -> Bool {
-    parties.apply(update, recorded: nextEpoch, closed: closed)
+  /// - Parameter committed: epochs below: who signs their receipts cannot change any more.
+  mutating func apply(_ update: BookingUpdate, committed: EpochNumber) -> Bool {
+    parties.apply(update, recorded: nextEpoch, committed: committed)
   }
 
   /// Takes over what somebody else who follows the ledger knows of the booking.
@@ -66,10 +66,12 @@ public struct JointAccount: Sendable {
     epoch: EpochNumber, customer: ReceiptSet, networkOperator: ReceiptSet
   ) throws(AccountError) -> JointAccount {
     guard epoch == nextEpoch else { throw .wrongEpoch(expected: nextEpoch) }
+    let (customers, operators) = (
+      try open(customer, .customer, epoch), try open(networkOperator, .networkOperator, epoch)
+    )
     let receipts = EpochReceipts(
       epoch: epoch, ends: parties.ends, entryChecksTags: parties.entryChecksTags(in: epoch),
-      customer: try open(customer, .customer, epoch),
-      networkOperator: try open(networkOperator, .networkOperator, epoch))
+      anchorHadRecord: parties.anchorHadRecord(operators), customer: customers, networkOperator: operators)
     let segment = parties.segment(of: epoch)
     var next = begun(epoch)
     let assessment = assess(

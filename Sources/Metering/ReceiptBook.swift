@@ -70,9 +70,10 @@ public struct ReceiptBook: Sendable {
     remembered.first { $0.epoch == epoch }?.ownReceipts
   }
 
-  /// An amendment or a handover that is FINAL on the ledger.
-  /// - Returns: false for one that does not fit, or that came after its epoch was closed here.
-  public mutating func apply(_ update: BookingUpdate) -> Bool { parties.apply(update, recorded: nextToClose) }
+  /// An amendment or a handover that is FINAL on the ledger. One of an epoch that is closed here changes nothing about
+  /// that: receipts of points at which another stood then are refused by whoever collects them.
+  /// - Returns: false for one that does not fit.
+  public mutating func apply(_ update: BookingUpdate) -> Bool { parties.apply(update) }
 
   /// Starts with the parties that the account it belongs to has.
   mutating func follow(_ parties: AccountParties) { self.parties = parties }

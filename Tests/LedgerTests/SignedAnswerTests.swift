@@ -90,6 +90,20 @@ import Testing
     #expect(end.money.penalty == DemandStory.penalty + DemandStory.termination)
   }
 
+  /// Whoever opens CLOSING, and with whichever record of that epoch: what a lost demand came to stands.
+  @Test(arguments: AccountingSide.allCases) func aSignedRecordDoesNotUndoALostDemand(closer: AccountingSide) throws {
+    var story = try DemandStory(epochsOver: 5)
+    for _ in 0..<5 { try story.close() }
+    try story.demanding(.customer, 4)
+    try story.silence()
+    let held = try story.record(4)
+    let agreement = story.world.agreement(story.id, held)
+    #expect(try story.send(agreement, by: closer) == .failedPrecondition)
+    #expect(try story.send(.settleByRecord(story.id, story.world.signed(held)), by: closer) == .accepted)
+    try story.world.passDeadlines(to: story.world.state.chain.clock + .seconds(25))
+    #expect(story.world.ended(story.id)?.money.penalty == DemandStory.penalty + DemandStory.termination)
+  }
+
   /// After CLOSING would have ended, a demand may still wait; the record that answers it is also what is paid by.
   @Test func inClosingTheAnswerIsWhatItPaysBy() throws {
     var story = try DemandStory(epochsOver: 10)

@@ -115,18 +115,48 @@ struct CollectionTests {
     #expect(counters.met == 2 && counters.violated == 1)
   }
 
-  /// Its receipts of an epoch that is closed are signed already: a handover of it would make them nobody's.
-  @Test func aHandoverOfAClosedEpochComesTooLateForAnAnchor() throws {
+  /// One customer, whose end moves to another edge with epoch 1. The operator's anchor hears of it after that epoch is
+  /// closed, and the customer's only when the operator has opened its receipts.
+  @Test func aHandoverThatIsHeardOfLateCostsTheOperatorTheClosedEpochs() throws {
     let terms = try Samples.terms([Samples.rule(.lossRatio, reference: 10_000_000)])
     let parties = try Samples.parties(terms)
-    var exchange = OperatorExchange(
-      parties: parties, key: try Samples.key(Samples.anchorEdge), network: Samples.network)
-    let receipts = try EpochStory().receipts(.networkOperator, terms)
-    #expect(exchange.close(0, receipts: receipts) != nil)
-    #expect(!exchange.apply(try Samples.handover(from: 0)))
-    #expect(exchange.parties == parties)
-    #expect(exchange.apply(try Samples.handover(from: 1)))
-    #expect(exchange.apply(try Samples.handover(from: 1)), "again")
+    let edge = try Samples.key(Samples.anchorEdge)
+    var networkOperator = OperatorExchange(parties: parties, key: edge, network: Samples.network)
+    var customer = CustomerExchange(
+      parties: parties, key: try Samples.key(Samples.nearEnclave), network: Samples.network)
+    let handover = try Samples.handover(from: 1)
+    for epoch: EpochNumber in 0..<3 {
+      let story = EpochStory(epoch: epoch)
+      _ = customer.close(epoch, receipts: try story.receipts(.customer, terms) { customer.previousReceipt(of: $0) })
+      let points = networkOperator.parties.points(of: edge.publicKey, in: epoch)
+      let receipts = try story.receipts(.networkOperator, terms, points: points) {
+        networkOperator.previousReceipt(of: $0)
+      }
+      _ = networkOperator.close(epoch, receipts: receipts)
+      _ = networkOperator.stopCollecting(epoch)
+      if epoch == 1 {
+        let isHeard = networkOperator.apply(handover)
+        #expect(isHeard)
+      }
+      guard case .commit(let commitment)? = customer.ask else { throw Samples.Missing() }
+      _ = try customer.take(try networkOperator.answer(commitment).reply)
+      guard case .reveal(let reveal)? = customer.ask else { throw Samples.Missing() }
+      let answer = try networkOperator.answer(reveal).reply
+      if epoch == 1 {
+        let isTooLate = !networkOperator.apply(try Samples.handover(from: 1, edge: Samples.farEdge))
+        #expect(isTooLate, "it has committed to its receipts of that epoch")
+        #expect(throws: ExchangeRefusal.recordDiffers) { try customer.take(answer) }
+        let isHeard = customer.apply(handover)
+        #expect(isHeard)
+      }
+      _ = try customer.take(answer)
+      guard case .submit(let submission)? = customer.ask else { throw Samples.Missing() }
+      _ = try networkOperator.take(submission)
+      _ = customer.acknowledged()
+      let missing = epoch == 0 ? [] : [try Samples.key(Samples.newEdge).publicKey]
+      #expect(networkOperator.lastRecord?.missing == missing)
+    }
+    #expect(customer.lastRecord?.segments[0].epochCounters.violated == 2)
   }
 
   @Test func receiptsOfStrangersAndOfOtherEpochsAreNotCollected() throws {

@@ -69,11 +69,12 @@ enum Samples {
       maintenance: maintenance)
   }
 
-  /// The near end goes to ``newEdge``.
-  static func handover(from: EpochNumber, end: FlowEnd = .near) throws -> BookingUpdate {
+  static func handover(
+    from: EpochNumber, end: FlowEnd = .near, edge: UInt8 = newEdge
+  ) throws -> BookingUpdate {
     .handover(
       SliceHandover(
-        activation: activation, end: end, from: from, cell: "next cell", edge: try key(newEdge).publicKey, plan: .zero),
+        activation: activation, end: end, from: from, cell: "next cell", edge: try key(edge).publicKey, plan: .zero),
       edge: ActorAddress(.edge, "new"), port: nil)
   }
 

@@ -138,22 +138,69 @@ struct SegmentTests {
   @Test func aGateShutAtEitherEdgeShutsTheFlow() throws {
     let terms = try Samples.terms([loss])
     for (near, expected) in [(EpochCondition.gated, nil), (.whole, Verdict.contested)] as [(EpochCondition, Verdict?)] {
-      var story = EpochStory(epoch: 4, ends: [.near, .far])
-      story.lostInCore = 200
+      let story = EpochStory(epoch: 4, ends: [.near, .far])
       var customer = try story.receipts(.customer, terms)
       var networkOperator = try story.receipts(.networkOperator, terms)
       for index in customer.indices.prefix(2) { customer[index].condition = near }
-      // Only the near edge holds records and shuts its gate: what comes from the far one ends there.
+      // Only the near edge's gate is shut: what its enclave sends ends there.
       for index in networkOperator.indices.prefix(2) { networkOperator[index].condition = .gated }
-      networkOperator[1].counts.droppedByPolicy = 200
-      for direction in Direction.allCases {
-        let index = try #require(networkOperator.firstIndex { $0.direction == direction && $0.point == .edgeIngress })
-        if index == 0 { networkOperator[index].counts.packetsSent = 0 }
+      networkOperator[0].counts.packetsSent = 0
+      for index in customer.indices where customer[index].meteredPoint == MeteredPoint(.up, .enclaveReceive) {
+        customer[index].counts.uniqueReceived = 0
       }
       var windows = RuleWindows(terms: terms)
       let receipts = EpochReceipts(
         epoch: 4, ends: [.near, .far], customer: customer, networkOperator: networkOperator)
       #expect(Metering.assess(receipts, terms: terms, windows: &windows).outcome == expected)
     }
+  }
+
+  /// The anchor had the record, and the far edge was not told of it: nobody's business but the operator's.
+  @Test(arguments: [
+    (EpochCondition.whole, EpochCondition.gated, Verdict.violated), (.gated, .whole, .contested),
+    (.gated, .gated, .contested),
+  ])
+  func aRecordThatTheOperatorKeptToItselfIsItsOwnFault(
+    anchor: EpochCondition, far: EpochCondition, expected: Verdict
+  ) throws {
+    let terms = try Samples.terms([loss])
+    let parties = try Samples.parties(terms, ends: [.near, .far])
+    var story = EpochStory(ends: [.near, .far])
+    var chain: [MeteredPoint: Digest] = [:]
+    var account = JointAccount(parties: parties)
+    for epoch in 0..<4 as Range<EpochNumber> {
+      story.epoch = epoch
+      var sets = try story.sets(parties, after: &chain)
+      if epoch == 3 {
+        sets.networkOperator = try sets.networkOperator.altered { receipt in
+          let end = parties.end(of: receipt.meteredPoint)
+          receipt.condition = end == .near ? anchor : far
+          if receipt.point == .edgeIngress, receipt.condition == .gated { receipt.counts.packetsSent = 0 }
+        }
+        sets.customer = try sets.customer.altered { receipt in
+          let sender: FlowEnd = receipt.direction == .up ? .near : .far
+          let isShut = (sender == .near ? anchor : far) == .gated
+          if receipt.point == .enclaveReceive, isShut { receipt.counts.uniqueReceived = 0 }
+        }
+      }
+      account = try account.appending(epoch: epoch, customer: sets.customer, networkOperator: sets.networkOperator)
+    }
+    let counters = try #require(account.last?.segments.first?.epochCounters)
+    #expect(counters.met == 3)
+    #expect(expected == .violated ? counters.violated == 1 : counters.contested == 1)
+  }
+}
+
+extension ReceiptSet {
+  /// The same receipts, changed and signed again by whoever signed them.
+  fileprivate func altered(_ change: (inout SLAReceipt) -> Void) throws -> ReceiptSet {
+    let signers = try [Samples.nearEnclave, Samples.anchorEdge, Samples.farEnclave, Samples.farEdge].map(Samples.key)
+    return ReceiptSet(
+      try receipts.map { envelope in
+        var receipt: SLAReceipt = try envelope.decode()
+        change(&receipt)
+        let key = try #require(signers.first { $0.publicKey == envelope.signer })
+        return Envelope(signing: receipt, with: key, network: Samples.network)
+      })
   }
 }

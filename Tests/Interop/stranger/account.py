@@ -75,6 +75,8 @@ class Account:
         if GATED in conditions[2] and conditions[1] != [WHOLE, WHOLE]:
             return [None for _ in self.terms.rules], None
         interrupted = [side for side in (1, 2) if INTERRUPTED in conditions[side]]
+        if GATED in conditions[2] and WHOLE in conditions[2] and 2 not in interrupted:
+            interrupted.append(2)
         if interrupted:
             verdict = {(1,): MET, (2,): VIOLATED, (1, 2): INCONCLUSIVE}[tuple(interrupted)]
             return [verdict for _ in self.terms.rules], verdict
