@@ -53,5 +53,8 @@ public struct BusCounters: Hashable, Sendable {
   public var malformed: UInt64 = 0
   public var oversize: UInt64 = 0
 
+  /// Everything that went through libzmq, whatever became of it, by kind.
+  public var traffic = CarriedTraffic()
+
   public init() {}
 }

@@ -23,6 +23,7 @@ struct PendingRequest {
   let peer: Int
   let deadline: MonotonicInstant
   let completion: Completion
+  let traffic: TrafficKind
   /// False while it waits for a connection: then its deadline means `.unavailable`.
   var hasLeft: Bool
 }
@@ -39,6 +40,7 @@ struct OpenTicket {
   let connection: Connection
   let id: UInt64
   let servedBy: ActorAddress
+  let asked: TrafficKind
 }
 
 /// Where a peer's bus listens, and the key that proves it is that bus.

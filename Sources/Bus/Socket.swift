@@ -38,6 +38,8 @@ func systemReason(_ code: Int32 = zmq_errno()) -> String {
   /// One whole multipart message.
   struct Incoming {
     var frames: [[UInt8]]
+    /// Of all its frames, those thrown away included, but not of the identity that a ROUTER puts in front.
+    var bytes: Int
     /// What ZAP said about the connection (`User-Id`); nil without CURVE.
     var userID: String?
     /// More frames than the grammar has, or a frame longer than its limit: the rest was thrown away.
@@ -149,13 +151,14 @@ func systemReason(_ code: Int32 = zmq_errno()) -> String {
   /// - Returns: nil when nothing waits.
   func receive(maximumFrames: Int, maximumFrameBytes: Int) -> Incoming? {
     guard receivePart() else { return nil }
-    var message = Incoming(frames: [], userID: nil, isMalformed: false, isOversize: false)
+    var message = Incoming(frames: [], bytes: 0, userID: nil, isMalformed: false, isOversize: false)
     message.frames.reserveCapacity(maximumFrames)
     while true {
       if kind == .router, message.frames.count == 1, let text = unsafe zmq_msg_gets(&part, "User-Id") {
         unsafe message.userID = String(cString: text)
       }
       let count = unsafe zmq_msg_size(&part)
+      if kind != .router || !message.frames.isEmpty { message.bytes += count }
       if message.frames.count == maximumFrames {
         message.isMalformed = true
       } else if count > maximumFrameBytes {

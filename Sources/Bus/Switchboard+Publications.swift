@@ -35,7 +35,7 @@ extension Switchboard {
     guard let outlet = outlets[key] else { return }
     counters.published += 1
     let header = PublicationHeader(isAnnouncement: false, incarnation: outlet.incarnation, sequence: sequence)
-    broadcast(outlet, header, body)
+    broadcast(outlet, header, body, .publication, .init(of: body))
     if listeners.count > 1 { lastSent = .now() }
     if !announcing.isSet || announcing.intervalMs > Announcing.firstMs {
       scheduleAnnouncement(afterMs: Announcing.firstMs, .now())
@@ -44,15 +44,22 @@ extension Switchboard {
 
   /// PUB never waits and never refuses: what a connection has no room for is dropped by libzmq, uncounted. Hence the
   /// numbers.
-  private func broadcast(_ outlet: Outlet, _ header: PublicationHeader, _ body: [UInt8]?) {
+  private func broadcast(
+    _ outlet: Outlet, _ header: PublicationHeader, _ body: [UInt8]?, _ form: TrafficKind.Form,
+    _ subject: TrafficKind.Subject
+  ) {
     let frame = header.frame
-    for listener in listeners { _ = listener.publications.send(outlet.keyFrame, frame, body: body) }
+    let bytes = outlet.keyFrame.count + frame.count + (body?.count ?? 0)
+    for (number, listener) in listeners.enumerated()
+    where listener.publications.send(outlet.keyFrame, frame, body: body) == .accepted {
+      counters.traffic.sent(TrafficKind(form, subject, isInside: number == Self.localListener), bytes: bytes)
+    }
   }
 
   func announce(_ now: MonotonicInstant) {
-    for (_, outlet) in outlets.sorted(by: { $0.value.keyFrame.lexicographicallyPrecedes($1.value.keyFrame) }) {
+    for (key, outlet) in outlets.sorted(by: { $0.value.keyFrame.lexicographicallyPrecedes($1.value.keyFrame) }) {
       let header = PublicationHeader(isAnnouncement: true, incarnation: outlet.incarnation, sequence: outlet.latest)
-      broadcast(outlet, header, nil)
+      broadcast(outlet, header, nil, .announcement, .topic(key.topic))
     }
     scheduleAnnouncement(afterMs: min(Announcing.maximumMs, announcing.intervalMs * 2), now)
   }
@@ -154,15 +161,21 @@ extension Switchboard {
     else { return false }
     if message.isOversize {
       counters.oversize += 1
+      counters.traffic.received(TrafficKind(.unreadable, isInside: peer == Self.localPeer), bytes: message.bytes)
       return true
     }
     guard !message.isMalformed, message.frames.count >= 2, let key = PublicationKey(frame: message.frames[0]),
       let header = try? PublicationHeader(frame: message.frames[1]),
       message.frames.count == (header.isAnnouncement ? 2 : 3)
     else {
-      counters.malformed += 1
+      countUnreadable(message, isInside: peer == Self.localPeer)
       return true
     }
+    counters.traffic.received(
+      header.isAnnouncement
+        ? TrafficKind(.announcement, .topic(key.topic), isInside: peer == Self.localPeer)
+        : TrafficKind(.publication, .init(of: message.frames[2]), isInside: peer == Self.localPeer),
+      bytes: message.bytes)
     let now = MonotonicInstant.now()
     for number in subscriptionsOfKey[key, default: []] {
       // SUB has already left out what nobody here subscribed at this peer, so this is a publisher that has moved.

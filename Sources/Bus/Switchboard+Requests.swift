@@ -18,7 +18,10 @@ extension Switchboard {
     guard pending.count < limits.maximumPendingRequests else {
       return complete(completion, .failure(RemoteError(.tooManyRequests, "too many own requests are open")))
     }
-    pending[id] = PendingRequest(peer: peer, deadline: request.deadline, completion: completion, hasLeft: false)
+    pending[id] = PendingRequest(
+      peer: peer, deadline: request.deadline, completion: completion,
+      traffic: kind(of: request.kind, request.body, from: request.from, isInside: peer == Self.localPeer),
+      hasLeft: false)
     deadlines.add(.request(id), at: request.deadline)
     if peers[peer].queue.isEmpty, transmit(id, request, peer, .now()) { return }
     guard pending[id] != nil else { return }
@@ -49,7 +52,9 @@ extension Switchboard {
     let header = CallHeader(
       kind: request.kind, id: id, from: request.from, to: request.to,
       budgetNanoseconds: request.deadline.nanoseconds(since: now))
-    guard peers[peer].requests.send(header.frame, body: request.body) == .accepted else { return false }
+    let frame = header.frame
+    guard peers[peer].requests.send(frame, body: request.body) == .accepted else { return false }
+    if let kind = pending[id]?.traffic { counters.traffic.sent(kind, bytes: frame.count + request.body.count) }
     pending[id]?.hasLeft = true
     counters.requestsSent += 1
     return true
@@ -97,10 +102,13 @@ extension Switchboard {
     guard let message = peers[peer].requests.receive(maximumFrames: 2, maximumFrameBytes: maximum) else { return false }
     guard !message.isMalformed, message.frames.count == 2, let header = try? AnswerHeader(frame: message.frames[0])
     else {
-      counters.malformed += 1
+      countUnreadable(message, isInside: peer == Self.localPeer)
       return true
     }
-    guard let request = pending[header.id], request.peer == peer else {
+    let request = pending[header.id]
+    counters.traffic.received(
+      .answer(to: request?.traffic, header, message.frames[1], isInside: peer == Self.localPeer), bytes: message.bytes)
+    guard let request, request.peer == peer else {
       counters.lateReplies += 1
       return true
     }
@@ -133,11 +141,14 @@ extension Switchboard {
     else { return false }
     guard !message.isMalformed, message.frames.count == 3, let header = try? CallHeader(frame: message.frames[1])
     else {
-      counters.malformed += 1
+      countUnreadable(message, isInside: number == Self.localListener)
       return true
     }
+    let kind = kind(of: header.kind, message.frames[2], from: header.from, isInside: number == Self.localListener)
+    counters.traffic.received(kind, bytes: message.bytes)
     let asker = OpenTicket(
-      connection: Connection(listener: number, identity: message.frames[0]), id: header.id, servedBy: header.to)
+      connection: Connection(listener: number, identity: message.frames[0]), id: header.id, servedBy: header.to,
+      asked: kind)
     let claims =
       switch listener.claims {
       case .of(let claims): claims
@@ -209,17 +220,21 @@ extension Switchboard {
   }
 
   func answer(_ asker: OpenTicket, _ result: Result<[UInt8], RemoteError>) {
-    let sent: Socket.Sent
+    let header: AnswerHeader
+    let body: [UInt8]
     switch result {
-    case .success(let body):
-      let header = AnswerHeader(isError: false, id: asker.id)
-      sent = listeners[asker.connection.listener].requests.send(asker.connection.identity, header.frame, body: body)
-    case .failure(let error):
-      let header = AnswerHeader(isError: true, id: asker.id)
-      sent = listeners[asker.connection.listener].requests.send(
-        asker.connection.identity, header.frame, body: error.bounded.encoded)
+    case .success(let answer): (header, body) = (AnswerHeader(isError: false, id: asker.id), answer)
+    case .failure(let error): (header, body) = (AnswerHeader(isError: true, id: asker.id), error.bounded.encoded)
     }
-    if sent == .accepted { counters.answersSent += 1 } else { counters.answersDropped += 1 }
+    let (connection, frame) = (asker.connection, header.frame)
+    if listeners[connection.listener].requests.send(connection.identity, frame, body: body) == .accepted {
+      counters.answersSent += 1
+      counters.traffic.sent(
+        .answer(to: asker.asked, header, body, isInside: connection.listener == Self.localListener),
+        bytes: frame.count + body.count)
+    } else {
+      counters.answersDropped += 1
+    }
     if asker.connection.listener != Self.localListener { lastSent = .now() }
   }
 }

@@ -1,3 +1,4 @@
+import Bus
 import Dispatch
 import Effects
 import Glibc
@@ -39,6 +40,7 @@ public final class DataPlane: Sendable {
   private let buffer = Mutex(ReceiveBuffer())
   private let dropped = Atomic<UInt64>(0)
   private let notSent = Atomic<UInt64>(0)
+  private let carried = Mutex(CarriedTraffic.Flow())
 
   /// - Parameter host: an IPv4 address of this host; peers on other hosts cannot reach the loopback interface.
   public init(host: UInt32 = DataAddress.loopback(port: 0).ipv4) { self.host = host }
@@ -47,6 +49,9 @@ public final class DataPlane: Sendable {
   public var lost: (notTaken: UInt64, notSent: UInt64) {
     (dropped.load(ordering: .relaxed), notSent.load(ordering: .relaxed))
   }
+
+  /// Datagrams that the kernel took and gave.
+  public var traffic: CarriedTraffic.Flow { carried.withLock { $0 } }
 
   /// Binds a port; 0 lets the system choose.
   public func open(
@@ -80,14 +85,18 @@ public final class DataPlane: Sendable {
   /// once is lost and counted, as on a wire.
   public func send(_ datagrams: [Datagram]) {
     var source: (address: DataAddress, socket: UDPSocket?)?
+    var sent = CarriedTraffic.Volume()
     for datagram in datagrams {
       if source?.address != datagram.source {
         source = (datagram.source, state.withLock { $0.ports[datagram.source]?.socket })
       }
-      if source?.socket?.send(datagram.bytes, to: datagram.destination) != true {
+      if source?.socket?.send(datagram.bytes, to: datagram.destination) == true {
+        sent.add(bytes: datagram.bytes.count)
+      } else {
         notSent.add(1, ordering: .relaxed)
       }
     }
+    carried.withLock { $0.sent.add(sent) }
   }
 
   /// Closes all ports; their streams end.
@@ -109,6 +118,9 @@ public final class DataPlane: Sendable {
       return datagrams
     }
     guard !datagrams.isEmpty else { return }
+    let received = CarriedTraffic.Volume(
+      messages: UInt64(datagrams.count), bytes: datagrams.reduce(0) { $0 + UInt64($1.bytes.count) })
+    carried.withLock { $0.received.add(received) }
     let lost = arrivals.add(datagrams)
     if lost > 0 { dropped.add(UInt64(lost), ordering: .relaxed) }
   }

@@ -1,19 +1,28 @@
 import Bus
 
-/// What the parts that all actors of one process share refused or lost: counts that belong to no actor, told as what
-/// was added since they were last asked for.
-public struct ProcessCounts: Sendable {
+/// What the parts that all actors of one process share carried, refused or lost: counts that belong to no actor, told as
+/// what was added since they were last asked for.
+public actor ProcessCounts {
   private let bus: Bus
   private let dataPlane: DataPlane
   private var told: [UInt64] = []
+  private var toldTraffic = CarriedTraffic()
 
   public init(bus: Bus, dataPlane: DataPlane) {
     self.bus = bus
     self.dataPlane = dataPlane
   }
 
+  /// Also after the end of both, once more: then nothing is left untold.
+  public func takeTraffic() async -> CarriedTraffic {
+    var traffic = await bus.counters().traffic
+    traffic.add(.datagram, dataPlane.traffic)
+    defer { toldTraffic = traffic }
+    return traffic.since(toldTraffic)
+  }
+
   /// In a fixed order; only what is not zero.
-  public mutating func take() async -> [(name: String, amount: UInt64)] {
+  public func take() async -> [(name: String, amount: UInt64)] {
     let bus = await bus.counters()
     let lost = dataPlane.lost
     let counts: [(name: String, amount: UInt64)] = [

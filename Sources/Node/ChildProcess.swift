@@ -3,7 +3,8 @@ import Glibc
 import Synchronization
 
 /// A process that this one started and that cannot outlive it: its standard input and output are one socket to us, it
-/// stops when that ends, and we learn of its end because the socket does. Its log is standard error.
+/// stops when that ends, and we learn of its end because the socket does. Its log is standard error. It counts as ended
+/// when it is gone and its log was read to the last line.
 final class ChildProcess: Sendable {
   /// What to start. Nothing of our environment is its business but what is named here.
   struct Command {
@@ -22,15 +23,22 @@ final class ChildProcess: Sendable {
 
   private struct State {
     var exit: Int32?
+    var isLogRead = false
     var waiters: [CheckedContinuation<Int32, Never>] = []
+
+    /// Nil until it has ended.
+    var end: Int32? { isLogRead ? exit : nil }
   }
+
+  /// Whoever inherited its standard error, against our rules, can keep that open: a log ends so long after its process.
+  private static let logSeconds = 5
 
   /// - Parameter log: takes what it says on standard error, line by line.
   init(_ command: Command, label: String, log: @escaping @Sendable (String) -> Void) throws(NodeError) {
     let spawned = try Spawning.start(command)
     (processID, channel) = (spawned.processID, spawned.channel)
     queue = DispatchQueue(label: "ajit.process.\(label)")
-    LineReader.start(on: spawned.log, log)
+    LineReader.start(on: spawned.log, log) { [weak self] in self?.change { $0.isLogRead = true } }
   }
 
   deinit { close(channel) }
@@ -38,27 +46,26 @@ final class ChildProcess: Sendable {
   /// Takes what it says on the socket, in pieces as they come, until it ends; only then is its end noticed.
   func watch(_ take: @escaping @Sendable ([UInt8]) -> Void) {
     let source = DispatchSource.makeReadSource(fileDescriptor: channel, queue: queue)
-    // The handler keeps the source and this object until the process is gone.
+    // The handler keeps the source and this object until the process is gone. It reads all there is: last words and the
+    // end may come together, and dispatch tells of a hang-up (EPOLLHUP) once.
     source.setEventHandler { [self] in
       var bytes = [UInt8](repeating: 0, count: 1 << 16)
-      let count = recv(channel, &bytes, bytes.count, Int32(MSG_DONTWAIT))
-      if count > 0 { return take(Array(bytes[..<count])) }
-      if count < 0, errno == EAGAIN || errno == EINTR { return }
+      while true {
+        let count = recv(channel, &bytes, bytes.count, Int32(MSG_DONTWAIT))
+        if count < 0, errno == EINTR { continue }
+        if count < 0, errno == EAGAIN { return }
+        guard count > 0 else { break }
+        take(Array(bytes[..<count]))
+      }
       source.cancel()
       collect()
     }
     source.activate()
   }
 
-  /// Returns when the process is gone: its exit status as `waitpid` gives it.
+  /// Returns when the process has ended: its exit status as `waitpid` gives it.
   func untilExited() async -> Int32 {
-    await withCheckedContinuation { continuation in
-      let exit = state.withLock { state -> Int32? in
-        if state.exit == nil { state.waiters.append(continuation) }
-        return state.exit
-      }
-      if let exit { continuation.resume(returning: exit) }
-    }
+    await withCheckedContinuation { continuation in change { $0.waiters.append(continuation) } }
   }
 
   /// Closes its input, upon which it stops; kills it if that takes longer than so many seconds.
@@ -80,12 +87,22 @@ final class ChildProcess: Sendable {
     kill()
     var status: Int32 = 0
     while waitpid(processID, &status, 0) < 0, errno == EINTR {}
-    let waiters = state.withLock { state in
-      state.exit = status
-      defer { state.waiters = [] }
-      return state.waiters
+    change { $0.exit = status }
+    queue.asyncAfter(deadline: .now() + .seconds(Self.logSeconds)) { [weak self] in
+      self?.change { $0.isLogRead = true }
     }
-    for waiter in waiters { waiter.resume(returning: status) }
+  }
+
+  /// Whoever waits for the end learns of it when a change has brought it.
+  private func change(_ make: (inout State) -> Void) {
+    let (end, waiters) = state.withLock { state -> (Int32?, [CheckedContinuation<Int32, Never>]) in
+      make(&state)
+      guard let end = state.end else { return (nil, []) }
+      defer { state.waiters = [] }
+      return (end, state.waiters)
+    }
+    guard let end else { return }
+    for waiter in waiters { waiter.resume(returning: end) }
   }
 }
 

@@ -27,6 +27,9 @@ public protocol RunningConsortium: Sendable {
   func stop() async throws(NodeError)
   /// Where every planned activation stands now.
   func summary() async -> ConsortiumSummary
+  /// What the actors' and the enclaves' processes have carried in this run: exactly once it has stopped, until then as
+  /// they told it a second or two ago. Nil where nobody tells.
+  func traffic() async -> CarriedTraffic?
 }
 
 /// Actors of a topology in this process, over one bus, with their enclaves, each of which is a process of its own: all
@@ -68,8 +71,7 @@ public actor Consortium: RunningConsortium {
     self.changes = changes
     self.observations = observations
     // Stopped last first: customers before those whom they ask, validators and the auditor after everybody.
-    let counts = ProcessCounts(bus: parts.bus, dataPlane: parts.dataPlane)
-    var services: [any Service] = [WatcherService(watcher: parts.watcher, counts: counts)]
+    var services: [any Service] = [WatcherService(watcher: parts.watcher, counts: parts.counts)]
     if let auditor = parts.auditor { services.append(auditor) }
     services += parts.hosts.filter { $0.host.address.role != .customer }
     // A service that has nothing to do would end all others.
@@ -109,6 +111,8 @@ public actor Consortium: RunningConsortium {
     await ConsortiumSummary(parts.deployment, parts.auditor, await progress(), isNew ? parts.watcher.drops : nil)
   }
 
+  public func traffic() async -> CarriedTraffic? { parts.watcher.traffic }
+
   /// Asked after every change: looks no further than the first that is not over.
   private func isSettled() async -> Bool {
     guard let auditor = parts.auditor else { return false }
@@ -138,12 +142,19 @@ private struct WatcherService: Service {
 
   func run() async throws {
     try? await cancelWhenGracefulShutdown {
-      var counts = counts
       while true {
         try await Task.sleep(for: .nanoseconds(Watcher.reportInterval.nanoseconds))
-        watcher.count(await counts.take())
+        await counts.tell(watcher)
         watcher.report()
       }
     }
+  }
+}
+
+extension ProcessCounts {
+  /// What was added since the last time.
+  func tell(_ watcher: Watcher) async {
+    watcher.count(await take())
+    watcher.carried(await takeTraffic())
   }
 }

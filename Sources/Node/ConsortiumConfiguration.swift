@@ -68,6 +68,23 @@ public struct ConsortiumConfiguration: Sendable {
 }
 
 extension ConsortiumConfiguration {
+  /// Nodes that a spread starts.
+  var ownNodes: [Placement.Node] {
+    topology.placement.nodes.filter { !$0.isExternal && !leftOut.contains($0.name) }
+  }
+
+  /// Customers of a spread with plans whose nodes somebody else runs, in file order. A customer tells how far its plans
+  /// are to whoever started it, so of these nobody here can say when they are over: they are not waited for.
+  public var plansElsewhere: [(customer: String, node: String)] {
+    guard extent == .spread else { return [] }
+    let own = Set(ownNodes.map(\.name))
+    return topology.customers.filter { !$0.activations.isEmpty }.compactMap { customer in
+      topology.placement.node(of: ActorAddress(.customer, customer.name)).flatMap { node in
+        own.contains(node.name) ? nil : (customer.name, node.name)
+      }
+    }
+  }
+
   /// What only a simulation can play is refused, rather than left out in silence: an enclave that is attested does what
   /// its measured file does, and that keeps to the protocol.
   func requirePlayable() throws(NodeError) {

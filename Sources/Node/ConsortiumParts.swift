@@ -22,6 +22,7 @@ struct ConsortiumParts: Sendable {
   /// Nil for one node of several: whoever started them all looks at the ledger once for all.
   let auditor: LedgerAuditor?
   let watcher: Watcher
+  let counts: ProcessCounts
   private(set) var hosts: [HostService] = []
   /// Hosts of customers by name.
   private(set) var customers: [String: RoleHost] = [:]
@@ -112,13 +113,14 @@ struct ConsortiumParts: Sendable {
     supervisor = EnclaveSupervisor(
       EnclaveSupervisor.Setting(
         executable: executable, measurement: measurement, genesis: genesis, keyring: directory.keyring, site: site,
-        bus: bus, hosting: hosting, logger: configuration.logger),
+        bus: bus, hosting: hosting, carried: watcher.carried, logger: configuration.logger),
       directory: directory)
     self.configuration = configuration
     self.directory = directory
     self.site = site
     self.bus = bus
     self.dataPlane = dataPlane
+    counts = ProcessCounts(bus: bus, dataPlane: dataPlane)
   }
 
   private let hosting: HostSetting
@@ -223,6 +225,7 @@ struct ConsortiumParts: Sendable {
     await closeStores()
     site.sockets.remove()
     directory.unlock()
+    await counts.tell(watcher)
     watcher.report()
     watcher.finish()
   }

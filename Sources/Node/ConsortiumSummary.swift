@@ -22,7 +22,7 @@ public struct ConsortiumSummary: Sendable {
     self.discrepancy = discrepancy
   }
 
-  /// Every activation has come to its end, and the ledger's word on it was checked.
+  /// Every activation that somebody here planned has come to its end, and the ledger's word on it was checked.
   public var isSettled: Bool { activations.allSatisfy { $0.outcome.isOver } }
 }
 
@@ -42,13 +42,16 @@ public struct ActivationSummary: Sendable {
     case underWay(String)
     /// Refused before anything was locked: never an activation of the ledger.
     case refused(String)
+    /// Of a customer whose node, named here, somebody else runs: only there is it known which activation of the ledger
+    /// came of it, if any.
+    case elsewhere(node: String)
     /// A final state, with counters from the record that settled it.
     case ended(ActivationResult)
 
     public var isOver: Bool {
       switch self {
       case .underWay: false
-      case .refused, .ended: true
+      case .refused, .ended, .elsewhere: true
       }
     }
   }
@@ -70,9 +73,10 @@ extension ConsortiumSummary {
   /// - Parameters:
   ///   - progress: what customers say of their plans, each in the order of the file.
   ///   - drops: what edges say; nil for an earlier life's activations, which nobody here has watched from the start.
+  ///   - elsewhere: by customer: the node of each that somebody else runs.
   init(
     _ deployment: Deployment, _ auditor: LedgerAuditor?, _ progress: [(customer: String, plans: [PlanProgress])],
-    _ drops: PolicyDrops?
+    _ drops: PolicyDrops?, elsewhere: [String: String] = [:]
   ) async {
     var activations: [ActivationSummary] = []
     for customer in deployment.topology.customers {
@@ -85,7 +89,7 @@ extension ConsortiumSummary {
           ActivationSummary(
             label: planned.name, customer: customer.name,
             contract: planned.contract ?? result?.segments.first?.contract, id: plan.activation,
-            outcome: ActivationSummary.Outcome(plan, result)))
+            outcome: elsewhere[customer.name].map { .elsewhere(node: $0) } ?? .init(plan, result)))
       }
     }
     let issued = deployment.genesis.organisations.reduce(UInt128(0)) { $0 + UInt128($1.credit) }

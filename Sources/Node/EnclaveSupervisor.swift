@@ -23,6 +23,8 @@ actor EnclaveSupervisor: Service {
     var site: Site
     var bus: Bus
     var hosting: HostSetting
+    /// Takes what its processes carried.
+    var carried: @Sendable (CarriedTraffic) -> Void
     var logger: Logger
   }
 
@@ -161,13 +163,18 @@ actor EnclaveSupervisor: Service {
   /// Counts go to the metrics of the enclave that counted; what is the whole process's goes under its first enclave.
   private func log(of group: Group) -> @Sendable (String) -> Void {
     let logger = setting.logger
-    let observer = setting.hosting.observer
+    let (observer, carried) = (setting.hosting.observer, setting.carried)
     let names = Set(group.site.enclaves.map(\.name))
     let first = group.site.enclaves.first?.name ?? group.site.name
     let process = group.site.name
     return { line in
       if let count = CountLine(line), names.contains(count.enclave ?? first) {
         return observer(ActorAddress(.enclave, count.enclave ?? first), .counted(count.name, by: count.amount))
+      }
+      if let line = TrafficLine(line) {
+        var traffic = CarriedTraffic()
+        traffic.add(line.kind, line.flow)
+        return carried(traffic)
       }
       logger.warning("\(line)", metadata: ["enclaves": "\(process)"])
     }

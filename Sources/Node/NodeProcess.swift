@@ -44,8 +44,6 @@ final class NodeProcess: Sendable {
   /// Why it is gone, once it is.
   func untilExited() async -> NodeError {
     let status = await process.untilExited()
-    // Its log is another stream than its end: what is on its way comes at once.
-    try? await Task.sleep(for: .milliseconds(RecentLines.patienceMs))
     return .nodeStopped(name: name, status: "\(ExitStatus(status))", lines: log.lines)
   }
 
@@ -55,7 +53,6 @@ final class NodeProcess: Sendable {
 /// The last lines that a process said.
 private final class RecentLines: Sendable {
   static let maximum = 5
-  static let patienceMs = 50
   private let kept = Mutex<[String]>([])
 
   func add(_ line: String) {

@@ -1,3 +1,4 @@
+import Bus
 import Effects
 import Messages
 import Roles
@@ -12,6 +13,8 @@ enum NodeReport: Sendable {
   case observed(ActorAddress, Observation)
   /// How far a customer's plan has come.
   case progress(customer: String, [PlanProgress])
+  /// What its processes have carried in this life.
+  case carried(CarriedTraffic)
 
   static let maximumBytes = 4 << 20
   static let maximumPlans = 65_536
@@ -73,7 +76,7 @@ struct WireText: Hashable, Sendable, WireCodable {
 }
 
 extension NodeReport: WireCodable {
-  private enum Kind: UInt64 { case ready = 1, observed, progress }
+  private enum Kind: UInt64 { case ready = 1, observed, progress, carried }
 
   func encode(to writer: inout CBORWriter) {
     switch self {
@@ -90,6 +93,10 @@ extension NodeReport: WireCodable {
       writer.write(Kind.progress.rawValue)
       writer.write(customer)
       writer.write(list: plans)
+    case .carried(let traffic):
+      writer.array(2)
+      writer.write(Kind.carried.rawValue)
+      writer.write(traffic)
     }
   }
 
@@ -102,6 +109,7 @@ extension NodeReport: WireCodable {
         return .progress(
           customer: try reader.text(maximum: ActorAddress.maximumNameBytes),
           try reader.list(maximum: Self.maximumPlans))
+      case (.carried, 2): return .carried(try reader.value())
       default: throw .invalidValue(field: "node report")
       }
     }

@@ -19,6 +19,8 @@ public actor SpreadConsortium: RunningConsortium {
   public nonisolated let nodeEvents: AsyncStream<NodeEvent>
 
   private let deployment: Deployment
+  /// By customer: the node of each that somebody else runs.
+  private let elsewhere: [String: String]
   private let directory: NodeDirectory
   private let supervisor: NodeSupervisor
   private let auditor: LedgerAuditor
@@ -30,6 +32,7 @@ public actor SpreadConsortium: RunningConsortium {
   private final class Told: Sendable {
     let progress = Mutex<[String: [PlanProgress]]>([:])
     let drops = PolicyDrops()
+    let traffic = Mutex(NodeTraffic())
   }
 
   /// Opens or founds the data directory, starts every node that is not somebody else's, and waits until they are
@@ -63,6 +66,7 @@ public actor SpreadConsortium: RunningConsortium {
     _ configuration: ConsortiumConfiguration, _ directory: NodeDirectory, _ client: KeyBundle, _ bus: Bus
   ) throws(NodeError) {
     deployment = try client.deployment()
+    elsewhere = Dictionary(uniqueKeysWithValues: configuration.plansElsewhere.map { ($0.customer, $0.node) })
     let changes = Changes()
     let told = Told()
     let (observations, stream) = AsyncStream.makeStream(
@@ -72,14 +76,12 @@ public actor SpreadConsortium: RunningConsortium {
     let (nodeEvents, events) = AsyncStream.makeStream(
       of: NodeEvent.self, bufferingPolicy: .bufferingOldest(Consortium.maximumBufferedObservations))
     let probe = try NodeProbe(directory, over: bus, heightKnown: { await auditor.height })
-    let nodes = configuration.topology.placement.nodes
-      .filter { !$0.isExternal && !configuration.leftOut.contains($0.name) }
     let supervisor = NodeSupervisor(
       NodeSupervisor.Setting(
         executable: configuration.nodeExecutable ?? Files.ownExecutable(),
         enclaveExecutable: configuration.enclaveExecutable.map(Files.absolute), directory: directory,
         restartsNodes: configuration.restartsNodes, logger: configuration.logger
-      ) { _, report in
+      ) { node, report in
         switch report {
         case .ready: break
         case .observed(let actor, let observation):
@@ -89,14 +91,16 @@ public actor SpreadConsortium: RunningConsortium {
         case .progress(let customer, let plans):
           told.progress.withLock { $0[customer] = plans }
           changes.tell()
+        case .carried(let traffic): told.traffic.withLock { $0.tell(node, traffic) }
         }
       } tell: { event in
         events.yield(event)
         guard case .started = event.kind else { return }
+        told.traffic.withLock { $0.begin(event.node) }
         Task {
           if await probe.untilAnswering(event) { events.yield(event.next(.answering)) }
         }
-      }, nodes: nodes.map(\.name))
+      }, nodes: configuration.ownNodes.map(\.name))
     self.directory = directory
     self.observations = observations
     self.nodeEvents = nodeEvents
@@ -133,6 +137,9 @@ public actor SpreadConsortium: RunningConsortium {
   public func summary() async -> ConsortiumSummary {
     let progress = told.progress.withLock { $0 }
     let customers = deployment.topology.customers.map { ($0.name, progress[$0.name] ?? []) }
-    return await ConsortiumSummary(deployment, auditor, customers, isNew ? told.drops : nil)
+    return await ConsortiumSummary(
+      deployment, auditor, customers, isNew ? told.drops : nil, elsewhere: elsewhere)
   }
+
+  public func traffic() async -> CarriedTraffic? { told.traffic.withLock { $0.sum } }
 }

@@ -14,13 +14,25 @@ public enum SupervisedNode {
         await channel.send(.progress(customer: customer, plans))
       }
     }
+    @Sendable func tellTraffic() async {
+      if let traffic = await node.traffic() { await channel.send(.carried(traffic)) }
+    }
     await tellProgress()
     await channel.send(.ready)
+    let meter = Task {
+      while (try? await Task.sleep(for: .nanoseconds(Watcher.reportInterval.nanoseconds))) != nil {
+        await tellTraffic()
+      }
+    }
     for await (actor, observation) in node.observations {
       guard NodeReport.isReported(actor, observation) else { continue }
       await channel.send(.observed(actor, observation))
       // A customer's stage changes with what happens to its activations, and on the ledger.
       if actor.role == .customer { await tellProgress() }
     }
+    // Nothing moves any more: these are the last figures.
+    meter.cancel()
+    await meter.value
+    await tellTraffic()
   }
 }

@@ -81,6 +81,8 @@ public actor WatchedConsortium: RunningConsortium {
     // What edges drop they tell their own nodes only.
     await ConsortiumSummary(deployment, auditor, await inquiry.progress, nil)
   }
+
+  public func traffic() async -> CarriedTraffic? { nil }
 }
 
 /// Asks every customer, again and again, how far its plan has come.

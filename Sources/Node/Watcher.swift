@@ -1,3 +1,4 @@
+import Bus
 import Effects
 import Logging
 import Messages
@@ -26,6 +27,9 @@ final class Watcher: Sendable {
     var counts: [CountKey: UInt64] = [:]
     var counters: [CountKey: Counter] = [:]
     var heights: [ActorAddress: Gauge] = [:]
+    /// Of this process and its enclaves'.
+    var traffic = CarriedTraffic()
+    var meters: [TrafficKind: TrafficMeter] = [:]
   }
 
   private struct CountKey: Hashable, Comparable {
@@ -54,6 +58,7 @@ final class Watcher: Sendable {
   }
 
   var dropped: UInt64 { state.withLock { $0.dropped } }
+  var traffic: CarriedTraffic { state.withLock { $0.traffic } }
 
   func observe(_ actor: ActorAddress, _ observation: Observation) {
     if case .dropped = stream.yield((actor, observation)) { state.withLock { $0.dropped += 1 } }
@@ -76,6 +81,18 @@ final class Watcher: Sendable {
   /// Counts of what all actors of the process share.
   func count(_ counts: [(name: String, amount: UInt64)]) {
     for (name, amount) in counts { count(CountKey(actor: nil, name: name), amount) }
+  }
+
+  /// What this process, or one of its enclaves', has carried since it last told.
+  func carried(_ added: CarriedTraffic) {
+    state.withLock { state in
+      state.traffic.add(added)
+      for (kind, flow) in added.rows {
+        let meter = state.meters[kind] ?? TrafficMeter(kind)
+        state.meters[kind] = meter
+        meter.add(flow)
+      }
+    }
   }
 
   /// Logs what was refused or lost since the last call: one line per actor and reason.
@@ -119,6 +136,32 @@ final class Watcher: Sendable {
       let gauge = Gauge(label: "ajit_final_height", dimensions: [("role", actor.role.rawValue), ("actor", actor.name)])
       state.heights[actor] = gauge
       return gauge
+    }
+  }
+}
+
+/// `ajit_messages_total` and `ajit_message_bytes_total` of one kind of traffic, in both directions.
+private struct TrafficMeter {
+  private let sent: (messages: Counter, bytes: Counter)
+  private let received: (messages: Counter, bytes: Counter)
+
+  init(_ kind: TrafficKind) {
+    func counters(_ direction: String) -> (messages: Counter, bytes: Counter) {
+      let dimensions = [
+        ("kind", kind.name), ("place", kind.isInside ? "inside" : "between"), ("direction", direction),
+      ]
+      return (
+        Counter(label: "ajit_messages_total", dimensions: dimensions),
+        Counter(label: "ajit_message_bytes_total", dimensions: dimensions)
+      )
+    }
+    (sent, received) = (counters("sent"), counters("received"))
+  }
+
+  func add(_ flow: CarriedTraffic.Flow) {
+    for (counters, volume) in [(sent, flow.sent), (received, flow.received)] {
+      counters.messages.increment(by: Int64(clamping: volume.messages))
+      counters.bytes.increment(by: Int64(clamping: volume.bytes))
     }
   }
 }

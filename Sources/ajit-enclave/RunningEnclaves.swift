@@ -25,8 +25,8 @@ struct RunningEnclaves: Sendable {
   init(_ launch: EnclaveLaunch, log: @escaping @Sendable (String) -> Void) async throws {
     let store = try Self.openState(launch)
     dataPlane = DataPlane(host: launch.host)
-    counts = EnclaveCounts(log: log)
     bus = try await Self.bus(launch)
+    counts = EnclaveCounts(of: ProcessCounts(bus: bus, dataPlane: dataPlane), log: log)
     var enclaves: [Running] = []
     for order in launch.enclaves {
       enclaves.append(try await Self.start(order, launch, store.section(order.name), bus, dataPlane, counts, log))
@@ -40,7 +40,7 @@ struct RunningEnclaves: Sendable {
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in
         for enclave in enclaves { group.addTask { try await enclave.host.run(arrivals: enclave.arrivals) } }
-        group.addTask { await counts.tell(adding: ProcessCounts(bus: bus, dataPlane: dataPlane)) }
+        group.addTask { await counts.keepTelling() }
         group.addTask {
           for await _ in stop.stream {}
           for enclave in enclaves { await enclave.host.stop() }
@@ -56,6 +56,7 @@ struct RunningEnclaves: Sendable {
     }
     await bus.shutdown()
     dataPlane.shutdown()
+    await counts.tell()
     try result.get()
   }
 
@@ -149,34 +150,41 @@ struct RunningEnclaves: Sendable {
   }
 }
 
-/// What the enclaves counted, told to their launcher at most once a second.
+/// What the enclaves counted and their process carried, told to their launcher at most once a second, and at the end.
 private final class EnclaveCounts: Sendable {
   static let interval = Duration.seconds(1)
 
   /// By enclave.
   private let sums = Mutex<[String: CountSums]>([:])
+  private let process: ProcessCounts
   private let log: @Sendable (String) -> Void
 
-  init(log: @escaping @Sendable (String) -> Void) { self.log = log }
+  init(of process: ProcessCounts, log: @escaping @Sendable (String) -> Void) {
+    self.process = process
+    self.log = log
+  }
 
   func add(_ name: String, _ amount: UInt64, of enclave: String) {
     sums.withLock { $0[enclave, default: CountSums()].add(name, amount) }
   }
 
   /// Until cancelled.
-  func tell(adding process: ProcessCounts) async {
-    var process = process
-    while (try? await Task.sleep(for: Self.interval)) != nil {
-      var taken = sums.withLock { sums in
-        defer { sums = [:] }
-        return sums
-      }
-      for enclave in taken.keys.sorted() {
-        for count in taken[enclave]?.take() ?? [] {
-          log(CountLine(name: count.name, amount: count.amount, enclave: enclave).text)
-        }
-      }
-      for count in await process.take() { log(CountLine(name: count.name, amount: count.amount).text) }
+  func keepTelling() async {
+    while (try? await Task.sleep(for: Self.interval)) != nil { await tell() }
+  }
+
+  /// What was added since the last time.
+  func tell() async {
+    var taken = sums.withLock { sums in
+      defer { sums = [:] }
+      return sums
     }
+    for enclave in taken.keys.sorted() {
+      for count in taken[enclave]?.take() ?? [] {
+        log(CountLine(name: count.name, amount: count.amount, enclave: enclave).text)
+      }
+    }
+    for count in await process.take() { log(CountLine(name: count.name, amount: count.amount).text) }
+    for row in await process.takeTraffic().rows { log(TrafficLine(kind: row.kind, flow: row.flow).text) }
   }
 }

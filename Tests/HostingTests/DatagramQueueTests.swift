@@ -1,3 +1,4 @@
+import Bus
 import Effects
 import Messages
 import Testing
@@ -68,5 +69,21 @@ struct DatagramQueueTests {
     #expect(taken.count == CountSums.maximumNames + 1)
     #expect(taken.contains { $0.name == "counts.others" && $0.amount == 5 })
     #expect(sums.take().isEmpty)
+  }
+
+  @Test func `what a process of enclaves carried comes back from its line`() throws {
+    let kind = try #require(TrafficKind("between.call.openFlow"))
+    let flow = CarriedTraffic.Flow(
+      sent: CarriedTraffic.Volume(messages: 1, bytes: 251), received: CarriedTraffic.Volume(messages: 2, bytes: 0))
+    let line = TrafficLine(kind: kind, flow: flow)
+    #expect(TrafficLine(line.text) == line)
+    #expect(line.text == "carried between.call.openFlow 1 251 2 0")
+    for text in [
+      "carried", "carried between.call.openFlow 1 2 3", "carried between.call.openFlow 1 2 3 x",
+      "carried between.call.opened 1 2 3 4", "counted 1 between.call.openFlow",
+      "carried between.call.openFlow 1 2 3 -4",
+    ] {
+      #expect(TrafficLine(text) == nil, "\(text)")
+    }
   }
 }

@@ -1,3 +1,4 @@
+import Bus
 import Effects
 import FixtureSupport
 import Messages
@@ -11,8 +12,14 @@ struct NodeReportTests {
   private static let activation = ActivationID(value: Bytes32(Array(repeating: 3, count: 32)) ?? .zero)
   private static let contract = ContractID(value: Bytes32(Array(repeating: 4, count: 32)) ?? .zero)
 
+  private static let traffic: CarriedTraffic = {
+    var traffic = CarriedTraffic()
+    traffic.add(.datagram, CarriedTraffic.Flow(sent: CarriedTraffic.Volume(messages: 3, bytes: 500)))
+    return traffic
+  }()
+
   static let reports: [NodeReport] = [
-    .ready, .progress(customer: "hospital", []),
+    .ready, .carried(traffic), .progress(customer: "hospital", []),
     .progress(
       customer: "hospital",
       [
@@ -42,6 +49,21 @@ struct NodeReportTests {
     let report = NodeReport.observed(
       ActorAddress(.customer, "hospital"), .activation(Self.activation, Self.steps[index]))
     #expect(try NodeReport(decoding: report.encoded).encoded == report.encoded)
+  }
+
+  @Test func `what a node has carried counts over all its lives`() {
+    var nodes = NodeTraffic()
+    for node in ["one", "two"] {
+      nodes.begin(node)
+      nodes.tell(node, Self.traffic)
+    }
+    // Its reports are totals of its life.
+    nodes.tell("one", Self.traffic)
+    #expect(nodes.sum[.datagram].sent.messages == 6)
+    nodes.begin("one")
+    #expect(nodes.sum[.datagram].sent.messages == 6)
+    nodes.tell("one", Self.traffic)
+    #expect(nodes.sum[.datagram].sent.messages == 9)
   }
 
   @Test func `a text too long for a frame is cut, not refused`() throws {

@@ -28,6 +28,10 @@ struct UpCommand: AsyncParsableCommand {
       is conserved, and 2 when not, after saying what differs. When a run is resumed before its activations were over, \
       what the interruption cost is told as notes and is no difference: an epoch that nobody could measure is \
       INCONCLUSIVE, whatever `expect:` says of an undisturbed run.
+
+      What a customer plans whose node somebody else starts (`external: true` in the topology, or --without) is shown \
+      as not ours: it is neither waited for nor judged here, but by whoever runs it, or by `ajit watch`. When nothing \
+      else is planned, --until-settled is refused, because it would wait for nothing.
       """)
 
   @Argument(help: "Topology file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
@@ -75,6 +79,9 @@ struct UpCommand: AsyncParsableCommand {
   @Flag(help: "One JSON object per line; the last has type `result`.")
   var json = false
 
+  @Option(help: "With --json: say this often, as lines of type `traffic`, what was carried so far, by kind.")
+  var traffic: SpanArgument?
+
   @Flag(name: .shortAndLong, help: "Show the node's own log, too.")
   var verbose = false
 
@@ -85,6 +92,9 @@ struct UpCommand: AsyncParsableCommand {
     if node != nil, spread || untilSettled || duration != nil {
       throw ValidationError(
         "--node runs one node until it is told to stop: leave out --spread, --until-settled, --for.")
+    }
+    if traffic != nil, !json || node != nil {
+      throw ValidationError("--traffic goes with --json, and not with --node.")
     }
     if !spread, restart || !leftOut.isEmpty { throw ValidationError("--restart and --without go with --spread.") }
   }
@@ -116,7 +126,7 @@ struct UpCommand: AsyncParsableCommand {
       }
       let run = UpRun(
         topology: topology, subject: .started(configuration), terminal: Terminal(), isJSON: json, log: log,
-        endOfLog: { sink.finish() })
+        endOfLog: { sink.finish() }, trafficInterval: traffic?.span)
       return try await run.go(stoppingWhen: untilSettled ? .settled : duration.map { .after($0.span) } ?? .told)
     }
   }

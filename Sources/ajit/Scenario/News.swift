@@ -1,3 +1,4 @@
+import Bus
 import Effects
 import Messages
 import Node
@@ -12,6 +13,8 @@ struct News: Sendable {
     case epoch
     /// A node of a spread consortium started, answers, ended.
     case node
+    /// What was carried so far (`--traffic`).
+    case traffic
     /// Something an actor wants looked at.
     case warning
     /// A line of the node's log.
@@ -25,6 +28,7 @@ struct News: Sendable {
   var height: Height?
   var transactions: Int?
   var node: NodeDetails?
+  var traffic: TrafficTable?
 
   struct NodeDetails: Encodable, Sendable {
     let name: String
@@ -50,12 +54,12 @@ struct News: Sendable {
   }
 
   /// Blocks are too many for people; the live table counts them.
-  var isForPeople: Bool { kind != .block && node.map { $0.state == "ended" } ?? true }
+  var isForPeople: Bool { kind != .block && kind != .traffic && node.map { $0.state == "ended" } ?? true }
 
   var style: Terminal.Style {
     switch kind {
     case .phase: .bold
-    case .block, .epoch, .activation, .log, .node: .plain
+    case .block, .epoch, .activation, .log, .node, .traffic: .plain
     case .warning: .yellow
     }
   }
@@ -72,6 +76,11 @@ extension News {
       }
     self.init(state == "ended" ? .warning : .node, text)
     node = NodeDetails(name: event.node, process: event.process, state: state)
+  }
+
+  init(_ traffic: CarriedTraffic) {
+    self.init(.traffic, Wording.carried(traffic))
+    self.traffic = TrafficTable(traffic)
   }
 }
 
@@ -104,6 +113,7 @@ struct NewsLine: Encodable {
   let height: Height?
   let transactions: Int?
   let node: News.NodeDetails?
+  let traffic: TrafficTable?
 
   init(_ news: News, elapsed: Span) {
     type = news.kind
@@ -114,5 +124,6 @@ struct NewsLine: Encodable {
     height = news.height
     transactions = news.transactions
     node = news.node
+    traffic = news.traffic
   }
 }

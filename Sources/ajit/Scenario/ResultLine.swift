@@ -18,6 +18,8 @@ struct ResultLine: Encodable {
   /// A run was resumed before its activations were over: then differences from `expect:` are notes, not complaints.
   let interrupted: Bool
   let notes: [String]
+  /// What was said for it on the bus and the data plane, in this run; null where nobody counted.
+  @Nullable var traffic: TrafficTable?
   var simulation: Simulated?
 
   /// What only a simulation has.
@@ -93,6 +95,7 @@ struct ResultLine: Encodable {
     complaints = report.complaints
     interrupted = report.isInterrupted
     notes = report.notes
+    traffic = report.traffic.map { TrafficTable($0) }
     self.simulation = simulation
   }
 }
@@ -104,6 +107,7 @@ extension ResultLine.Activation {
       switch activation.end {
       case .ended: nil
       case .refused(let text), .underWay(let text): text
+      case .elsewhere(let node): "not ours: node \(node)"
       }
     let milestones = activation.milestones
     self.init(

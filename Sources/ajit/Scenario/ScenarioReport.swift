@@ -1,3 +1,4 @@
+import Bus
 import Messages
 import Topology
 
@@ -13,6 +14,8 @@ struct ScenarioReport {
   var problems: [String] = []
   /// Further lines for people: trace hash, virtual time.
   var remarks: [String] = []
+  /// What was said for it; nil where nobody counted.
+  var traffic: CarriedTraffic?
 
   struct Activation {
     let planned: Topology.Activation
@@ -29,6 +32,8 @@ struct ScenarioReport {
     case refused(String)
     /// Not over; the text says how far it is.
     case underWay(String)
+    /// Planned for a customer that runs in this node, which somebody else started: what came of it is not judged here.
+    case elsewhere(node: String)
   }
 
   /// When an activation got where: block times, and what its operator had to say.
@@ -97,6 +102,7 @@ extension ScenarioReport.Activation {
   var label: String { planned.name }
 
   var isUnderWay: Bool { if case .underWay = end { true } else { false } }
+  var isElsewhere: Bool { if case .elsewhere = end { true } else { false } }
 
   var result: ActivationResult? { if case .ended(let result) = end { result } else { nil } }
 
@@ -107,6 +113,7 @@ extension ScenarioReport.Activation {
       return planned.expectation?.differences(from: result, in: topology) ?? []
     case .refused(let reason): return planned.expectation == nil ? [] : ["refused: \(reason)"]
     case .underWay(let phase): return ["not over: \(phase)"]
+    case .elsewhere: return []
     }
   }
 

@@ -16,6 +16,7 @@ struct ScenarioTables {
     let offers = report.activations.compactMap(counterOffer)
     if !offers.isEmpty { lines += [""] + offers.flatMap { VisibleText.wrapped($0, to: terminal.tableWidth) } }
     lines += [""] + report.remarks
+    if let traffic = report.traffic { lines.append(terminal.styled(Wording.carried(traffic), .dim)) }
     lines += report.notes.flatMap { VisibleText.wrapped($0, to: terminal.tableWidth) }
     lines.append(
       report.isConserved
@@ -28,7 +29,8 @@ struct ScenarioTables {
     } else if complaints.isEmpty, !report.notes.isEmpty {
       lines.append(terminal.styled("settled", .green) + " after an interruption: every activation is over")
     } else if complaints.isEmpty {
-      lines.append(terminal.styled("as expected", .green) + ": every activation ended as the topology says")
+      let whose = report.activations.contains(where: \.isElsewhere) ? "every activation of ours" : "every activation"
+      lines.append(terminal.styled("as expected", .green) + ": \(whose) ended as the topology says")
     } else {
       lines.append(terminal.styled("not as expected:", .red))
       lines += complaints.map { "  \($0)" }
@@ -70,6 +72,7 @@ struct ScenarioTables {
       let kind = result.settlement.flatMap { $0 == .agreed ? nil : " \($0.name.lowercased())" } ?? ""
       return Table.Cell(result.state.name + kind, Wording.style(result.state))
     case .refused(let reason): return Table.Cell("refused: \(reason)", .red)
+    case .elsewhere(let node): return Table.Cell("in \(node), not ours", .dim)
     case .underWay(let phase): return Table.Cell(phase, .cyan)
     }
   }

@@ -13,6 +13,8 @@ struct UpRun {
   let isJSON: Bool
   let log: AsyncStream<ScreenLog.Line>
   let endOfLog: @Sendable () -> Void
+  /// Between two lines about what was carried so far; nil for none.
+  var trafficInterval: Span?
 
   enum Subject {
     case started(ConsortiumConfiguration)
@@ -24,6 +26,11 @@ struct UpRun {
       case .started(let configuration): "starting in \(configuration.dataDirectory)"
       case .watched(let keys, _): "watching with \(keys)"
       }
+    }
+
+    /// Customers with plans that nobody here waits for.
+    var plansElsewhere: [(customer: String, node: String)] {
+      if case .started(let configuration) = self { configuration.plansElsewhere } else { [] }
     }
 
     var dataDirectory: String? {
@@ -48,6 +55,7 @@ struct UpRun {
   private static let frameInterval = Duration.milliseconds(200)
 
   func go(stoppingWhen condition: StopCondition) async throws -> CommandStatus {
+    if condition == .settled { try requireOwnPlans() }
     let screen = ScenarioScreen(
       topology, mode: .init(json: isJSON, terminal), terminal: terminal, start: WallClock.now())
     let logging = Task {
@@ -94,7 +102,16 @@ struct UpRun {
         try? await Task.sleep(for: Self.frameInterval)
       }
     }
-    defer { drawing.cancel() }
+    let metering = Task {
+      guard let trafficInterval else { return }
+      while (try? await Task.sleep(for: .nanoseconds(trafficInterval.nanoseconds))) != nil {
+        if let traffic = await consortium.traffic() { await screen.tell(News(traffic), at: WallClock.now()) }
+      }
+    }
+    defer {
+      drawing.cancel()
+      metering.cancel()
+    }
     await announce(try await resumed(consortium, screen), screen)
     let ending = try await wait(condition, consortium)
     await tell(ending == .interrupted ? "stopping, as told" : "stopping", screen)
@@ -102,11 +119,25 @@ struct UpRun {
     await listening.value
     await watching.value
     var report = try await report(consortium)
+    report.traffic = await consortium.traffic()
     report.isInterrupted = !consortium.isNew && report.foundUnfinished(at: start)
     return (ending, report)
   }
 
   // MARK: Starting and stopping
+
+  /// Waiting for what only others know would never end, and ending at once is not what was meant.
+  private func requireOwnPlans() throws {
+    let elsewhere = subject.plansElsewhere
+    let own = topology.customers.filter { customer in
+      !customer.activations.isEmpty && !elsewhere.contains { $0.customer == customer.name }
+    }
+    guard let first = elsewhere.first, own.isEmpty else { return }
+    throw CommandFailure(
+      .usage,
+      "--until-settled: every activation is planned for a customer whose node somebody else starts "
+        + "(\(first.customer) in \(first.node)): use --for, or stop it with Ctrl-C, and see the end with `ajit watch`")
+  }
 
   private func begin() async throws -> any RunningConsortium {
     switch subject {
@@ -133,6 +164,9 @@ struct UpRun {
       Wording.counted(topology.customers.reduce(0) { $0 + $1.enclaves.count }, "enclave"),
     ].joined(separator: ", ")
     await tell("running: \(who)", screen)
+    for (customer, node) in subject.plansElsewhere {
+      await tell("not waited for: what \(customer) plans, because its node \(node) is started by somebody else", screen)
+    }
     if resumed > 0 { await tell("resuming: \(Wording.counted(resumed, "activation")) ordered before", screen) }
   }
 
@@ -225,6 +259,7 @@ extension ScenarioReport {
         switch activation.outcome {
         case .underWay(let stage): .underWay(stage)
         case .refused(let reason): .refused(reason)
+        case .elsewhere(let node): .elsewhere(node: node)
         case .ended(let result): .ended(result)
         }
       return Activation(
