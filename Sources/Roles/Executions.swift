@@ -9,7 +9,7 @@ import Wire
 struct Executions: Sendable {
   private var states: [Digest: LedgerState] = [:]
   private(set) var finalHash: Digest
-  private(set) var final: LedgerState
+  var final: LedgerState
   /// What was built last, until consensus says under which hash it stands.
   private var built: (view: View, state: LedgerState)?
 

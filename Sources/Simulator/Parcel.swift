@@ -19,15 +19,21 @@ final class Parcel: Sendable {
     let bytes = message.encoded
     digest = Digest(hashing: bytes)
     byteCount = bytes.count
-    content = Self.admit(bytes, &verifier)
+    content = Self.admit(bytes, as: message, &verifier)
   }
 
-  private static func admit(_ bytes: [UInt8], _ verifier: inout Verifier) -> Result<Verified<Message>, RemoteError> {
+  /// - Parameter original: what was encoded, which is what must come out (R2).
+  private static func admit(
+    _ bytes: [UInt8], as original: Message, _ verifier: inout Verifier
+  ) -> Result<Verified<Message>, RemoteError> {
     guard bytes.count <= maximumBytes else {
       return .failure(RemoteError(.invalidArgument, "\(bytes.count) bytes are more than the bus carries"))
     }
     do throws(WireError) {
       let message = try Message(decoding: bytes)
+      guard message == original else {
+        return .failure(RemoteError(.invalidArgument, "R2: it decodes to something else"))
+      }
       do throws(VerificationError) {
         return .success(try verifier.verify(message))
       } catch {

@@ -15,8 +15,9 @@ final class Progress {
   /// Set once all are over: the height every member must still reach.
   private var target: Height?
 
-  init(_ genesis: Genesis, planned: Int) {
-    monitor = SafetyMonitor(genesis: genesis)
+  /// - Parameter faulty: members that the topology lets cheat.
+  init(_ genesis: Genesis, faulty: Set<MemberIndex>, planned: Int) {
+    monitor = SafetyMonitor(genesis: genesis, faulty: faulty)
     validators = genesis.members.map { ActorAddress(.validator, $0.name) }
     self.planned = planned
   }

@@ -53,7 +53,7 @@ public struct Simulation: Sendable {
       seed: seed, conditions: conditions, context: deployment.genesis.verificationContext, seats: seats,
       faults: faults)
     let planned = topology.customers.map(\.activations.count).reduce(0, +)
-    let progress = Progress(deployment.genesis, planned: planned)
+    let progress = Progress(deployment.genesis, faulty: Set(deployment.cheatingMembers), planned: planned)
     world.observer = { instant, actor, observation in
       progress.observed(observation, by: actor)
       observer(instant - World.start, actor, observation)
@@ -109,15 +109,20 @@ public struct Simulation: Sendable {
     _ world: World, _ deployment: Deployment, _ progress: Progress, _ ending: World.Ending
   ) -> SimulationResult {
     let disks = deployment.genesis.members.compactMap { world.disk(ActorAddress(.validator, $0.name)) }
-    let agreement = LedgerAgreement(genesis: deployment.genesis, disks: disks, at: world.now)
+    let agreement = LedgerAgreement(
+      genesis: deployment.genesis, disks: disks, faulty: Set(deployment.cheatingMembers), at: world.now)
+    // Whoever cheats may say what nobody understands, and stop.
+    let cheats = deployment.topology.behaviours.map(\.actor)
     let settlements = SettlementCheck(deployment, faults: faults, ended: agreement.archived, at: world.now)
     return SimulationResult(
       seed: seed, ending: ending, traceHash: world.traceHash, duration: world.now - World.start,
       events: world.eventCount, activations: activations(world, deployment, agreement, progress),
       heights: agreement.heights,
       membersAgree: agreement.membersAgree, money: (agreement.state?.totals).map { SimulationResult.Money($0) },
-      violations: progress.monitor.violations + agreement.violations + settlements.violations, halts: world.halts,
-      refusals: world.refusals.sorted { $0.key < $1.key }.map { (what: $0.key, count: $0.value) },
+      violations: progress.monitor.violations + agreement.violations + settlements.violations,
+      halts: world.halts.filter { !cheats.contains($0.actor) },
+      refusals: world.refusals.filter { refusal in !cheats.contains { refusal.key.contains(" of \($0):") } }
+        .sorted { $0.key < $1.key }.map { (what: $0.key, count: $0.value) },
       restarts: world.addresses.reduce(0) { $0 + max(1, world.lives($1)) - 1 })
   }
 

@@ -73,6 +73,10 @@ struct Trace {
       kind(17)
       pending.write(UInt64(stream))
       pending.write(key)
+    case .persist(.retire(let stream, let key)):
+      kind(29)
+      pending.write(UInt64(stream))
+      pending.write(key)
     case .recall(let id, let stream, let from, let limit):
       kind(18)
       pending.write(id.number)

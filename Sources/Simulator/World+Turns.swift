@@ -8,6 +8,7 @@ extension World {
   func turn(_ actor: Int, _ event: Event, content: Digest? = nil) {
     guard actors[actor].condition == .alive else { return }
     trace.add(event, content: content, to: actor, at: now)
+    witness(now, actors[actor].address, event)
     guard let effects = actors[actor].core?.handle(event, at: now) else { return }
     for (position, effect) in effects.enumerated() {
       inspector(now, actors[actor].address, effect, actors[actor].disk)

@@ -59,6 +59,8 @@ public final class World {
 
   /// Told of everything that cores observe.
   public var observer: (Instant, ActorAddress, Observation) -> Void = { _, _, _ in }
+  /// Told of every event just before an actor is.
+  public var witness: (Instant, ActorAddress, Event) -> Void = { _, _, _ in }
   /// Told of every effect just before it is carried out, with the actor's disk as it is then: for checkers.
   public var inspector: (Instant, ActorAddress, Effect, VirtualDisk) -> Void = { _, _, _, _ in }
 

@@ -27,6 +27,7 @@ extension TopologyCheck {
   mutating func checkBehaviours() {
     let actors = topology.behaviours.isEmpty ? [] : Set(topology.actors)
     var seen: Set<Topology.Behaviour> = []
+    var members: Set<ActorAddress> = []
     for (index, behaviour) in topology.behaviours.enumerated() {
       let pointer = "/behaviours/\(index)"
       let cheat = behaviour.cheat
@@ -40,6 +41,10 @@ extension TopologyCheck {
       require(
         behaviour.fromEpoch == 0 || cheat.hasEpochs, "\(pointer)/fromEpoch",
         "\(cheat.rawValue) has no epochs; leave it out")
+      if cheat.role == .validator {
+        require(
+          members.insert(behaviour.actor).inserted, pointer, "\(behaviour.actor) cheats in another way; remove one")
+      }
       var behaviour = behaviour
       behaviour.fromEpoch = 0
       require(seen.insert(behaviour).inserted, pointer, "\(behaviour.actor) does this already; remove one")

@@ -15,8 +15,8 @@ extension Topology {
     }
   }
 
-  /// What is done wrong. All of these are silences of an otherwise honest actor: what somebody does not say is never
-  /// held against it beyond the contract's consequence (sla.md).
+  /// What is done wrong. The parties to a contract keep silent: what somebody does not say is never held against it
+  /// beyond the contract's consequence (sla.md). Voting members lie as well (`validator/…`, regulators' members too).
   public enum Cheat: String, Sendable, CaseIterable {
     /// The customer's side keeps its receipts to itself, also when they are demanded.
     case withholdReceipts
@@ -30,6 +30,28 @@ extension Topology {
     case neverConfirm
     /// The controller signs no agreement at the end.
     case neverAgree
+    /// The member contradicts itself: two votes of every kind, two blocks.
+    case equivocate
+    /// The member nullifies every view.
+    case nullifyEverything
+    /// The member keeps certificates, blocks and answers to itself.
+    case withholdCertificates
+    /// The member proposes on blocks that the chain has left behind.
+    case proposeStale
+    /// The member proposes blocks that execution refutes.
+    case proposeInvalid
+    /// The member never proposes.
+    case neverPropose
+    /// The member says and asks everything many times.
+    case flood
+    /// The member speaks in others' names.
+    case impersonate
+    /// The member votes in views far ahead.
+    case voteFarAhead
+    /// The member's blocks are of times to come.
+    case bendTime
+    /// The member runs twice, with one key; each instance knows half of the members.
+    case runTwice
 
     /// Whose behaviour it can be.
     public var role: ActorAddress.Role {
@@ -37,6 +59,9 @@ extension Topology {
       case .withholdReceipts, .silentEnclave: .enclave
       case .withholdRecord, .noService: .edge
       case .neverConfirm, .neverAgree: .controller
+      case .equivocate, .nullifyEverything, .withholdCertificates, .proposeStale, .proposeInvalid, .neverPropose,
+        .flood, .impersonate, .voteFarAhead, .bendTime, .runTwice:
+        .validator
       }
     }
 
@@ -48,7 +73,7 @@ extension Topology {
     public var hasEpochs: Bool {
       switch self {
       case .withholdReceipts, .withholdRecord, .noService: true
-      case .silentEnclave, .neverConfirm, .neverAgree: false
+      default: false
       }
     }
   }

@@ -19,16 +19,22 @@ struct LedgerAgreement {
   private(set) var archived: [ActivationRecord] = []
   private(set) var violations: [Violation] = []
 
-  /// - Parameter disks: of the validators, in member order.
-  init(genesis: Genesis, disks: [VirtualDisk], at now: Instant) {
-    func violation(_ check: String, _ text: String) -> Violation { Violation(check: check, at: now, text: text) }
+  /// - Parameters:
+  ///   - disks: of the validators, in member order.
+  ///   - faulty: members whose disks may hold anything.
+  init(genesis: Genesis, disks: [VirtualDisk], faulty: Set<MemberIndex> = [], at now: Instant) {
+    func violation(_ rule: Check, _ text: String) -> Violation { Violation(rule, text, at: now) }
     var chains: [[Block]] = []
-    for (member, disk) in zip(genesis.members, disks) {
+    for (index, (member, disk)) in zip(genesis.members, disks).enumerated() {
+      if faulty.contains(MemberIndex(index)) {
+        chains.append([])
+        continue
+      }
       do throws(WireError) {
         chains.append(try Self.chain(on: disk))
       } catch {
         chains.append([])
-        violations.append(violation("R2", "a stored block of \(member.name) does not decode: \(error)"))
+        violations.append(violation(.encodings, "a stored block of \(member.name) does not decode: \(error)"))
       }
     }
     heights = chains.map { $0.last?.header.height ?? 0 }
@@ -36,19 +42,19 @@ struct LedgerAgreement {
     let hashes = chain.map(\.hash)
     for (member, other) in zip(genesis.members, chains) where other.map(\.hash) != Array(hashes.prefix(other.count)) {
       membersAgree = false
-      violations.append(violation("S1", "\(member.name) holds another chain than the longest"))
+      violations.append(violation(.oneChain, "\(member.name) holds another chain than the longest"))
     }
     execute(genesis, violation)
   }
 
-  private mutating func execute(_ genesis: Genesis, _ violation: (String, String) -> Violation) {
+  private mutating func execute(_ genesis: Genesis, _ violation: (Check, String) -> Violation) {
     do {
       var verifier = try LedgerVerifier(genesis: genesis)
       for block in chain { archived += try verifier.check(block).archived.map(\.record) }
       state = verifier.state
-      do { try verifier.audit() } catch { violations.append(violation("S12", "\(error.difference)")) }
+      do { try verifier.audit() } catch { violations.append(violation(.lifeCycle, "\(error.difference)")) }
     } catch {
-      violations.append(violation("S10", "the chain does not execute again: \(error)"))
+      violations.append(violation(.oneState, "the chain does not execute again: \(error)"))
     }
   }
 

@@ -25,7 +25,7 @@ struct SettlementCheck {
     excused = Set(absent.compactMap { deployment.organisation(of: $0) })
     var seen: Set<ActivationID> = []
     for record in ended {
-      if !seen.insert(record.id).inserted { report("M1", "\(record.id.short) ended twice") }
+      if !seen.insert(record.id).inserted { report(.endsOnce, "\(record.id.short) ended twice") }
       checkMoney(record)
       checkDemands(record)
     }
@@ -38,24 +38,24 @@ struct SettlementCheck {
       var segments: [PayoutSegment] = []
       for (index, segment) in record.segments.enumerated() {
         guard let terms = deployment.terms(segment.contract) else {
-          return report("M2", "\(record.id.short) was settled by a contract that nobody offers")
+          return report(.money, "\(record.id.short) was settled by a contract that nobody offers")
         }
         segments.append(
           PayoutSegment(
             terms: terms, bookedEpochs: segment.epochs, account: index < accounts.count ? accounts[index] : nil))
         let (escrow, bond) = (try terms.escrow(epochs: segment.epochs), try terms.bond(epochs: segment.epochs))
         if escrow != segment.escrow || bond != segment.bond {
-          report("M2", "segment \(index) of \(record.id.short) locked \(segment.escrow) and \(segment.bond)")
+          report(.money, "segment \(index) of \(record.id.short) locked \(segment.escrow) and \(segment.bond)")
         }
       }
       let whole = try Payout(settling: segments, cause: .completed)
       if settlement.paid + settlement.refunded != whole.escrow
         || settlement.penalty + settlement.bondReturned != whole.bond
       {
-        report("M2", "\(record.id.short) gave away \(settlement) of \(whole.escrow) and \(whole.bond)")
+        report(.money, "\(record.id.short) gave away \(settlement) of \(whole.escrow) and \(whole.bond)")
       }
     } catch {
-      report("M2", "\(record.id.short) cannot be settled: \(error)")
+      report(.money, "\(record.id.short) cannot be settled: \(error)")
     }
   }
 
@@ -69,12 +69,13 @@ struct SettlementCheck {
     // The payer answers for both enclaves, so a far end that is excused excuses it.
     let farEnds = record.order.enclaves.count == 2 ? deployment.organisation(named: record.order.peer) : nil
     guard let loser, !excused.contains(loser), farEnds.map(excused.contains) != true else { return }
-    report("M3", "\(record.id.short) ended with \(record.statusInfo?.name ?? "nothing"), and everybody was there")
+    report(
+      .answersCount, "\(record.id.short) ended with \(record.statusInfo?.name ?? "nothing"), and everybody was there")
   }
 
-  private mutating func report(_ check: String, _ text: String) {
-    guard violations.count < SafetyMonitor.maximumViolations else { return }
-    violations.append(Violation(check: check, at: now, text: text))
+  private mutating func report(_ rule: Check, _ text: String) {
+    guard violations.count < Violations.maximum else { return }
+    violations.append(Violation(rule, text, at: now))
   }
 }
 
