@@ -18,6 +18,8 @@ struct BlockTree: Sendable {
     var execution: Execution
     /// Whether ``ConsensusEffect/notarized(_:hash:)`` was said.
     var isAnnounced = false
+    /// Nothing is built on it.
+    var endsEra: Bool { block.body.nextEra != nil }
     var reference: BlockReference { BlockReference(block.header, hash: hash) }
   }
 

@@ -7,7 +7,7 @@ extension ConsensusCore {
   ///   - sender: who sent it, to be asked first for what it names; nil when it was made here or came inside a block.
   ///   - isOwn: made here from votes: it is broadcast.
   mutating func accept(_ certificate: Certificate, from sender: MemberIndex?, isOwn: Bool = false) {
-    guard certificate.era == configuration.era, !isHalted else { return }
+    guard certificate.era == era, !isHalted else { return }
     let target = certificate.view
     guard target > finalized.view else { return countVotes(of: certificate) }
     guard isNews(certificate) else { return }
@@ -17,7 +17,7 @@ extension ConsensusCore {
       switch certificate.ballot {
       case .notarize(let proposition):
         round.notarization = certificate
-        if let first = round.proposal, first.hash != proposition.blockHash { round.isContested = true }
+        if let first = round.proposal, first.proposition != proposition { round.isContested = true }
       case .nullify: round.nullification = certificate
       case .finalize: round.finalization = certificate
       }
@@ -25,11 +25,11 @@ extension ConsensusCore {
     emit(.persist(.certificate(certificate)))
     switch certificate.ballot {
     case .notarize(let proposition):
-      if isOwn { emit(.broadcast(.certificate(certificate))) }
+      if isOwn { broadcast(.certificate(certificate)) }
       if target == view, let votedAt { pacemaker.measured(now - votedAt) }
       certified(proposition, by: sender)
     case .nullify:
-      if isOwn { emit(.broadcast(.certificate(certificate))) }
+      if isOwn { broadcast(.certificate(certificate)) }
     case .finalize(let proposition):
       if target > unapplied?.view ?? 0 { unapplied = certificate }
       certified(proposition, by: sender)
@@ -49,7 +49,7 @@ extension ConsensusCore {
     switch certificate.ballot {
     case .nullify: return round.nullification == nil
     case .notarize(let proposition):
-      if let held = round.certifiedHash, held != proposition.blockHash {
+      if let held = round.certifiedProposition, held != proposition {
         // More than f members notarized twice. What was held first stays; nobody here finalizes the view.
         countVotes(of: certificate)
         withRound(certificate.view) { $0.isContested = true }
@@ -76,13 +76,13 @@ extension ConsensusCore {
       unexecuted.insert(proposition.view, at: index)
     }
     if tree[hash] == nil {
-      if let node = rounds[proposition.view]?.proposal, node.hash == hash {
-        hold(node.proposal.block, hash: hash)
+      if let first = rounds[proposition.view]?.proposal, first.hash == hash {
+        hold(first.offer.block, hash: hash)
       } else {
         fetch(hash, view: proposition.view, from: sender, inHurry: false)
       }
     }
-    announce(proposition.view)
+    announce(hash)
   }
 
   /// Rule 8: a quorum notarized what this member's own execution refutes. Either this member or a quorum is wrong about
@@ -92,10 +92,16 @@ extension ConsensusCore {
   }
 
   /// Says once that a block is certified and here.
-  mutating func announce(_ target: View) {
-    guard let hash = rounds[target]?.certifiedHash, let node = tree[hash], !node.isAnnounced else { return }
+  mutating func announce(_ hash: Digest) {
+    guard let node = tree[hash], !node.isAnnounced, isCertified(node) else { return }
     tree.setAnnounced(hash)
     emit(.notarized(node.block, hash: hash))
+  }
+
+  /// Whether a quorum notarized or finalized the block, in its own view or, at the end of an era, in a later one.
+  func isCertified(_ node: BlockTree.Node) -> Bool {
+    if rounds[node.block.header.view]?.certifiedHash == node.hash { return true }
+    return node.endsEra && rounds.values.contains { $0.certifiedHash == node.hash }
   }
 
   /// Rule 1.

@@ -2,29 +2,16 @@ import Messages
 import Signing
 
 /// What one member's core needs to know, fixed for its life. All members of a network agree on everything but
-/// ``identity``.
+/// ``keys``.
 public struct ConsensusConfiguration: Sendable {
-  /// Who this core votes as.
-  public struct Identity: Sendable {
-    public let member: MemberIndex
-    public let key: SigningKey
-
-    public init(member: MemberIndex, key: SigningKey) {
-      self.member = member
-      self.key = key
-    }
-  }
-
   /// SHA-256 of the genesis: the hash of the block at height 0.
   public var network: Digest
   /// The genesis' time: every block is later.
   public var genesisTime: Instant
-  public var era: Era
-  public var quorum: Quorum
-  /// Members that lead, in member order; regulators are not among them.
-  public var leaders: [MemberIndex]
-  /// Nil: an observer, which follows every rule and says nothing.
-  public var identity: Identity?
+  /// The era of the block after the last final one, where this life begins.
+  public var era: EraRecord
+  /// What this member signs with: the key that is a member's in an era counts there. None: an observer.
+  public var keys: [SigningKey]
 
   /// A leader with nothing to say makes an empty block this long after its view began.
   public var heartbeat: Span
@@ -43,8 +30,6 @@ public struct ConsensusConfiguration: Sendable {
   /// What is not settled is said again this often at first; then at half the current timeout, at most ``retryCap``.
   public var retryFloor: Span
   public var retryCap: Span
-  /// k: a leader not heard of in this many views is skipped.
-  public var silentViews: UInt64
   /// Nothing is signed in views at or below this one: set for a directory restored from a backup, to two above the
   /// highest view any other member holds a certificate of.
   public var signOnlyAbove: View
@@ -60,6 +45,9 @@ public struct ConsensusConfiguration: Sendable {
   /// Certified blocks with transactions that may wait for finality one on the other; further ones are empty, so that a
   /// segment always fits into a message.
   public static let fullBlocksNotFinal: UInt64 = 8
+  /// Without a block for so many heartbeats a member asks whether others have more: whatever it lacks may be something
+  /// that it cannot even verify, like the votes of an era that it does not know.
+  public static let heartbeatsOfPatience: Int64 = 3
   /// A finalization this many views above the last final one shows that a member is far behind.
   public static let viewsFarBehind: UInt64 = 4
   /// Own finalize votes repeated in one retry.
@@ -68,15 +56,13 @@ public struct ConsensusConfiguration: Sendable {
   public static let answersPerInterval = 16
 
   public init(
-    network: Digest, genesisTime: Instant, era: Era = 0, members: Int, leaders: [MemberIndex], identity: Identity?,
+    network: Digest, genesisTime: Instant, era: EraRecord, keys: [SigningKey],
     parameters: NetworkParameters = .standard
   ) {
     self.network = network
     self.genesisTime = genesisTime
     self.era = era
-    quorum = Quorum(members: members)
-    self.leaders = leaders
-    self.identity = identity
+    self.keys = keys
     heartbeat = parameters.heartbeat
     timeoutFloor = parameters.timeoutFloor
     timeoutStep = parameters.timeoutFloor
@@ -86,15 +72,13 @@ public struct ConsensusConfiguration: Sendable {
     finalityGrace = parameters.timeoutFloor / 4
     retryFloor = parameters.timeoutFloor / 2
     retryCap = .seconds(2)
-    silentViews = UInt64(leaders.count)
     signOnlyAbove = 0
   }
 
   /// The configuration a genesis asks for.
-  public init(genesis: Genesis, identity: Identity?) {
+  /// - Parameter era: of the block after the last final one.
+  public init(genesis: Genesis, era: EraRecord, keys: [SigningKey]) {
     self.init(
-      network: genesis.networkID, genesisTime: genesis.time, members: genesis.members.count,
-      leaders: genesis.members.indices.filter { genesis.members[$0].leads }.map { MemberIndex($0) },
-      identity: identity, parameters: genesis.parameters)
+      network: genesis.networkID, genesisTime: genesis.time, era: era, keys: keys, parameters: genesis.parameters)
   }
 }

@@ -38,7 +38,8 @@ import Signing
 //     answered with the certificates that closed it; blocks and ranges are asked for by name.
 //   - Finalizations are not broadcast: everybody counts the votes, the next block carries the certificate, and a member
 //     that repeats its finalize vote is answered with it.
-//   - Eras: the type is in every vote, one era (0) is implemented. A message of any other is dropped.
+//   - Eras: the member set changes where a block says so. That block is offered again, the same bytes, until it is
+//     final, and nothing is built on it; see Membership.swift. A message of another era is dropped.
 //
 // Persist before speaking. `handle` returns effects in the order in which they must take place. Own votes, the proposal
 // voted for and every certificate acted on are `.persist`ed before the message that depends on them; a `.finalized`
@@ -51,12 +52,14 @@ import Signing
 
 /// One member's consensus, as a value: an event and a time in, effects out. The protocol is told at the head of this
 /// file; the rules are split over the extensions beside it: Receiving, Voting, Certificates, Proposing, Validating,
-/// Finality, Fetching, Pacing, Replay.
+/// Finality, Fetching, Pacing, Replay, Membership.
 public struct ConsensusCore: Sendable {
   public let configuration: ConsensusConfiguration
-  /// The member this core votes as. Stored: computed from the configuration's identity and inlined, it makes the
+  /// Who votes in the era that this member is in.
+  public internal(set) var membership: Membership
+  /// The member this core votes as. Stored: computed from the membership's identity and inlined, it makes the
   /// optimiser of Swift 6.3.1 stop with an ownership error (CopyPropagation).
-  let me: MemberIndex?
+  var me: MemberIndex?
   /// The view this member is in.
   public internal(set) var view: View = 1
   /// The last final block.
@@ -77,8 +80,15 @@ public struct ConsensusCore: Sendable {
   var unexecuted: [View] = []
   /// The highest view whose certificate is held; open while above the final one.
   var highestCertified: View = 0
+  /// The finalization that ended the era before, while it is at hand: who is still there is told.
+  var closing: Certificate?
   /// A finalization that cannot be applied yet because blocks are missing.
   var unapplied: Certificate?
+
+  /// Final blocks are wanted though no certificate here shows that there are any.
+  var isCatchingUp = false
+  /// When a block became final here last, or others were found to have none.
+  var progressAt = Instant.zero
 
   var schedule: LeaderSchedule
   var pacemaker: Pacemaker
@@ -124,17 +134,22 @@ public struct ConsensusCore: Sendable {
 
   /// Does everything that follows from what is known, until nothing more does.
   mutating func settle() {
-    var before: View
+    var before: (era: Era, view: View)
     repeat {
-      before = view
+      before = (era, view)
       applyFinalization()
       executeCertified()
       considerProposal()
       pace()
-    } while view != before && !isHalted
+    } while (era, view) != before && !isHalted
   }
 
   mutating func emit(_ effect: ConsensusEffect) { effects.append(effect) }
+  /// To every other member. An observer says nothing.
+  mutating func broadcast(_ message: ConsensusMessage) {
+    if me != nil { emit(.broadcast(message)) }
+  }
+
   mutating func observe(_ observation: ConsensusObservation) { effects.append(.observe(observation)) }
 
   mutating func halt(_ reason: String) {
@@ -145,10 +160,13 @@ public struct ConsensusCore: Sendable {
 
   // MARK: Small questions
 
+  /// Whether nothing is known to be final that is missing here.
+  public var hasCaughtUp: Bool { isStarted && unapplied == nil && !isCatchingUp }
+
   /// Views of which something is kept, and blocks that are not final: what memory goes into.
   public var load: (views: Int, blocks: Int) { (rounds.count, tree.count) }
 
-  var quorum: Quorum { configuration.quorum }
+  var quorum: Quorum { membership.quorum }
   /// Nothing is signed in this view or an earlier one.
   var signingMark: View { max(finalized.view, configuration.signOnlyAbove) }
   var leader: MemberIndex { schedule.leader(of: view) }

@@ -5,8 +5,9 @@ import Signing
 public enum ConsensusEvent: Sendable {
   /// Once, first.
   case start
-  /// A message whose signatures hold, and the member whose connection it came over.
-  case received(Verified<ConsensusMessage>, from: MemberIndex)
+  /// A message whose signatures hold, and the member of the current era whose connection it came over. From anybody
+  /// else (nil) only segments are taken: they prove themselves.
+  case received(Verified<ConsensusMessage>, from: MemberIndex?)
   case timer(ConsensusTimer)
   /// Whether a transaction waits that could stand in a block on top of what is certified. Said when it changes, and
   /// again as true when more arrive after ``nothingToBuild(view:)``.
@@ -76,8 +77,8 @@ public struct BlockReference: Hashable, Sendable {
 /// later list. A persist that fails stops the node.
 public enum ConsensusEffect: Sendable {
   case persist(ConsensusRecord)
-  /// Every record of a view below this one is no longer needed.
-  case prune(belowView: View)
+  /// Every record of an earlier era, or of this era and a view below this one, is no longer needed.
+  case prune(belowEra: Era, view: View)
   /// To every other member.
   case broadcast(ConsensusMessage)
   case send(ConsensusMessage, to: MemberIndex)
@@ -92,48 +93,24 @@ public enum ConsensusEffect: Sendable {
   /// A quorum notarized the block: its transactions need not be passed on any more. Once per block.
   case notarized(Block, hash: Digest)
   /// Consecutive with what was finalized before. Blocks not answered as valid before are executed now, and a root that
-  /// differs stops the node. To be stored in the same commit as the records around it.
+  /// differs stops the node. To be stored in the same commit as the records around it. When its last block ends the
+  /// era (``LedgerSegment/nextEra``), every member number after it in the list is one of the next era.
   case finalized(LedgerSegment)
   case setTimer(ConsensusTimer, at: Instant)
   case cancelTimer(ConsensusTimer)
   /// To be made durable before anything else in the list is acted on.
   case evidence(ConsensusEvidence)
+  /// A leader's signed block is invalid for ever. The block is what an auditor executes again; this member states it.
+  case refuted(Proposal, reason: String)
   /// Stop: the text says what was found.
   case halt(String)
   case observe(ConsensusObservation)
 }
 
-/// Proof that a member broke the rules: self-contained, verifiable by anyone who knows the members' keys. Notarize and
-/// nullify in one view is legal and not among these.
-public enum ConsensusEvidence: Hashable, Sendable {
-  /// Two blocks notarized in one view.
-  case conflictingNotarize(Vote, Vote)
-  case conflictingFinalize(Vote, Vote)
-  case nullifyFinalize(nullify: Vote, finalize: Vote)
-  /// One block notarized, another finalized in the same view.
-  case notarizeFinalize(notarize: Vote, finalize: Vote)
-  /// A leader's signed block that is invalid for ever. Whoever wants to be sure re-executes it.
-  case invalidProposal(Proposal, reason: String)
-
-  /// Who is proven guilty.
-  public var member: MemberIndex { vote.member }
-  public var view: View { vote.ballot.view }
-
-  /// One of the votes that prove it.
-  private var vote: Vote {
-    switch self {
-    case .conflictingNotarize(let vote, _): vote
-    case .conflictingFinalize(let vote, _): vote
-    case .nullifyFinalize(let vote, _): vote
-    case .notarizeFinalize(let vote, _): vote
-    case .invalidProposal(let proposal, _): proposal.vote
-    }
-  }
-}
-
 /// Something a person or a metric wants to know. Never needed for correctness.
 public enum ConsensusObservation: Hashable, Sendable {
   case entered(view: View, leader: MemberIndex)
+  case eraBegan(era: Era, view: View)
   case timedOut(view: View, leader: MemberIndex, after: Span)
   /// Nullified without waiting: the leader has not been heard of for long.
   case skipped(view: View, leader: MemberIndex)

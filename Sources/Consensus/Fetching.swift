@@ -123,7 +123,8 @@ extension ConsensusCore {
     for question in fetching.due(at: now, retry: retryInterval, next: next(after:)) {
       emit(.send(question.message, to: question.member))
     }
-    guard unapplied != nil else { return fetching.segmentsApplied() }
+    if progressAt + configuration.heartbeat * ConsensusConfiguration.heartbeatsOfPatience <= now { isCatchingUp = true }
+    guard unapplied != nil || isCatchingUp else { return fetching.segmentsApplied() }
     if fetching.segments == nil { catchUp(asking: nil, inHurry: false) }
     if let member = fetching.dueSegments(at: now, retry: retryInterval, next: next(after:)) {
       observe(.catchingUp(from: finalized.height + 1, asking: member))

@@ -19,18 +19,20 @@ extension ConsensusCore {
   }
 
   /// Segments that a member ahead answered with. They prove themselves, so it does not matter who it was.
-  mutating func receive(_ segments: [LedgerSegment], from sender: MemberIndex) {
+  mutating func receive(_ segments: [LedgerSegment], from sender: MemberIndex?) {
     let before = finalized.height
     for segment in segments {
       extend(by: segment)
       if isHalted { return }
     }
-    // More of the same from whoever had some; otherwise the retry asks somebody else.
-    if unapplied != nil, finalized.height > before { catchUp(asking: sender, inHurry: true) }
+    // More of the same from whoever had some; otherwise the retry asks somebody else, if more is known to exist.
+    isCatchingUp = finalized.height > before
+    progressAt = now
+    if isCatchingUp { catchUp(asking: sender, inHurry: true) }
   }
 
   private mutating func extend(by segment: LedgerSegment) {
-    guard segment.finalization.era == configuration.era, let last = segment.blocks.last else { return }
+    guard segment.finalization.era == era, let last = segment.blocks.last else { return }
     if let same = segment.blocks.first(where: { $0.header.height == finalized.height }), same.hash != finalized.hash {
       return fork(at: finalized.height)
     }
@@ -41,7 +43,7 @@ extension ConsensusCore {
     emit(.persist(.certificate(segment.finalization)))
     let hash = last.hash
     commit(LedgerSegment(blocks: new, finalization: segment.finalization), hash: hash)
-    if finalized.view >= view { enter(finalized.view + 1, by: segment.finalization) }
+    if segment.finalization.era == era, finalized.view >= view { enter(finalized.view + 1, by: segment.finalization) }
   }
 
   private mutating func fork(at height: Height) {
@@ -51,9 +53,14 @@ extension ConsensusCore {
   private mutating func commit(_ segment: LedgerSegment, hash: Digest) {
     guard let last = segment.blocks.last else { return }
     emit(.finalized(segment))
-    emit(.prune(belowView: last.header.view))
     finalized = BlockReference(last.header, hash: hash)
     finalization = segment.finalization
+    progressAt = now
+    if let next = segment.nextEra {
+      emit(.prune(belowEra: next.era, view: next.firstView))
+      return begin(next, after: finalized)
+    }
+    emit(.prune(belowEra: era, view: finalized.view))
     if let certificate = unapplied, certificate.view <= finalized.view { unapplied = nil }
     tree.prune(through: finalized.view)
     unexecuted.removeAll { $0 <= finalized.view }

@@ -14,6 +14,13 @@ struct LeaderSchedule: Sendable {
   /// By position in ``leaders``: the latest view in which a valid vote of the member was seen.
   private var lastHeard: [View]
 
+  /// k is one turn of every leader.
+  init(_ membership: Membership) {
+    self.init(
+      leaders: membership.leaders, silentViews: UInt64(membership.leaders.count),
+      maximumSkipped: membership.quorum.faults)
+  }
+
   init(leaders: [MemberIndex], silentViews: UInt64, maximumSkipped: Int) {
     precondition(!leaders.isEmpty, "a network has at least one member that leads")
     self.leaders = leaders

@@ -49,7 +49,13 @@ extension ConsensusCore {
     } else if retryAt == nil {
       retryAt = now + retryInterval
     }
-    arm(.retry, at: [retryAt, fetching.dueAt, proposalDueAt].compactMap { $0 }.min())
+    arm(.retry, at: [retryAt, fetching.dueAt, proposalDueAt, patienceEndsAt].compactMap { $0 }.min())
+  }
+
+  /// A member is woken by its leaders' timers; an observer waits for nobody.
+  private var patienceEndsAt: Instant? {
+    let end = progressAt + configuration.heartbeat * ConsensusConfiguration.heartbeatsOfPatience
+    return me == nil && end > now ? end : nil
   }
 
   private mutating func arm(_ timer: ConsensusTimer, at time: Instant?) {
@@ -76,15 +82,15 @@ extension ConsensusCore {
     retryAt = now + retryInterval
     if let round = rounds[view] {
       if let notarize = round.own.notarize {
-        if leader == me, let proposal = round.proposal?.proposal {
-          emit(.broadcast(.proposal(proposal)))
+        if leader == me, let first = round.proposal {
+          broadcast(first.offer.message)
         } else {
-          emit(.broadcast(.vote(notarize)))
+          broadcast(.vote(notarize))
         }
       }
       if let nullify = round.own.nullify {
-        emit(.broadcast(.vote(nullify)))
-        if let entry { emit(.broadcast(.certificate(entry))) }
+        broadcast(.vote(nullify))
+        if let entry { broadcast(.certificate(entry)) }
       }
       if let hash = round.proposal?.hash, tree[hash]?.execution == .notYet { tree.setExecution(.notAsked, of: hash) }
     }
@@ -102,11 +108,11 @@ extension ConsensusCore {
     if rounds[view]?.own.nullify == nil || entry?.view != highestCertified,
       let certificate = rounds[highestCertified]?.certified
     {
-      emit(.broadcast(.certificate(certificate)))
+      broadcast(.certificate(certificate))
     }
     let lowest = max(finalized.view + 1, view - min(view, ConsensusConfiguration.finalizesRepeated))
     for target in lowest...max(lowest, view) {
-      if let finalize = rounds[target]?.own.finalize { emit(.broadcast(.vote(finalize))) }
+      if let finalize = rounds[target]?.own.finalize { broadcast(.vote(finalize)) }
     }
   }
 }

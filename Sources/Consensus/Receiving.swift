@@ -8,10 +8,10 @@ struct Answering: Sendable {
   /// When each was last told which certificates it lacks.
   private var lastCertificates: [Instant?]
 
-  init(_ configuration: ConsensusConfiguration) {
+  init(_ configuration: ConsensusConfiguration, members: Int) {
     interval = configuration.retryFloor
-    windows = [(since: Instant, count: Int)](repeating: (.zero, 0), count: configuration.quorum.members)
-    lastCertificates = [Instant?](repeating: nil, count: configuration.quorum.members)
+    windows = [(since: Instant, count: Int)](repeating: (.zero, 0), count: members)
+    lastCertificates = [Instant?](repeating: nil, count: members)
   }
 
   /// Whether one more answer to this member is within bounds.
@@ -35,8 +35,9 @@ struct Answering: Sendable {
 }
 
 extension ConsensusCore {
-  mutating func receive(_ message: ConsensusMessage, from sender: MemberIndex) {
-    guard Int(sender) < quorum.members, sender != me else { return }
+  mutating func receive(_ message: ConsensusMessage, from sender: MemberIndex?) {
+    if case .segments(let segments) = message { return receive(segments, from: sender) }
+    guard let sender, Int(sender) < quorum.members, sender != me else { return }
     switch message {
     case .vote(let vote): receive(vote, from: sender)
     case .proposal(let proposal): receive(proposal, from: sender)
@@ -45,7 +46,8 @@ extension ConsensusCore {
       for certificate in certificates { accept(certificate, from: sender) }
       fetching.viewsAnswered()
     case .block(let block): receive(block)
-    case .segments(let segments): receive(segments, from: sender)
+    case .segments: break  // taken above
+    case .reproposal(let reproposal): receive(reproposal, from: sender)
     case .getBlock(let hash): answerBlock(hash, to: sender)
     case .getCertificates(let first, let last): answerCertificates(first, last, to: sender)
     case .getSegments(let height):
@@ -57,7 +59,7 @@ extension ConsensusCore {
   /// A vote counts only when it comes from the member that signed it: relayed votes would let one member spend the
   /// others' time.
   private mutating func receive(_ vote: Vote, from sender: MemberIndex) {
-    guard vote.ballot.era == configuration.era else { return drop(sender, .otherEra) }
+    guard vote.ballot.era == era else { return receive(ofEra: vote.ballot.era, from: sender) }
     guard vote.member == sender else { return drop(sender, .notFromSigner) }
     schedule.heard(sender, in: view)
     guard vote.ballot.view <= view + ConsensusConfiguration.viewsAhead else { return drop(sender, .tooFarAhead) }
@@ -67,7 +69,8 @@ extension ConsensusCore {
 
   private mutating func receive(_ proposal: Proposal, from sender: MemberIndex) {
     let header = proposal.block.header
-    guard header.era == configuration.era else { return drop(sender, .otherEra) }
+    if header.era == era + 1, header.isWellFormed, let end = header.parentCertificate { accept(end, from: sender) }
+    guard header.era == era else { return receive(ofEra: header.era, from: sender) }
     guard sender == header.leader else { return drop(sender, .notFromSigner) }
     guard header.leader == schedule.leader(of: header.view) else { return drop(sender, .unwanted) }
     schedule.heard(sender, in: view)
@@ -77,30 +80,48 @@ extension ConsensusCore {
       if let parent = header.parentCertificate { accept(parent, from: sender) }
       for certificate in header.skipped { accept(certificate, from: sender) }
     }
-    guard header.view <= view + ConsensusConfiguration.viewsAhead else { return drop(sender, .tooFarAhead) }
-    guard header.view > finalized.view else { return remind(sender, of: header.view) }
-    if header.view < view { remind(sender, of: header.view) }
-    guard let hash = proposal.vote.ballot.proposition?.blockHash else { return }
+    receive(.new(proposal), from: sender)
+  }
+
+  /// The era's last block again. Its certificates take this member to the view, like those in a header.
+  private mutating func receive(_ reproposal: Reproposal, from sender: MemberIndex) {
+    let vote = reproposal.vote
+    guard vote.ballot.era == era else { return receive(ofEra: vote.ballot.era, from: sender) }
+    guard sender == vote.member else { return drop(sender, .notFromSigner) }
+    guard vote.member == schedule.leader(of: vote.ballot.view) else { return drop(sender, .unwanted) }
+    schedule.heard(sender, in: view)
+    accept(reproposal.certificate, from: sender)
+    for certificate in reproposal.skipped { accept(certificate, from: sender) }
+    // The certificate alone may have made the block final, and the era over.
+    guard vote.ballot.era == era else { return }
+    receive(.again(reproposal), from: sender)
+  }
+
+  private mutating func receive(_ offer: Round.Offer, from sender: MemberIndex) {
+    let target = offer.vote.ballot.view
+    guard target <= view + ConsensusConfiguration.viewsAhead else { return drop(sender, .tooFarAhead) }
+    guard target > finalized.view else { return remind(sender, of: target) }
+    if target < view { remind(sender, of: target) }
+    guard let proposition = offer.vote.ballot.proposition else { return }
     let arrival = now
-    let isFirst = withRound(header.view) { round in
+    let isFirst = withRound(target) { round in
       guard let first = round.proposal else {
-        round.proposal = Round.FirstProposal(proposal: proposal, hash: hash, arrival: arrival)
-        if let certified = round.certifiedHash, certified != hash { round.isContested = true }
+        round.proposal = Round.FirstProposal(offer: offer, proposition: proposition, arrival: arrival)
+        if let certified = round.certifiedProposition, certified != proposition { round.isContested = true }
         return true
       }
-      if first.hash != hash { round.isContested = true }
+      if first.proposition != proposition { round.isContested = true }
       return false
     }
-    if isFirst || fetching.wants(hash) || rounds[header.view]?.certifiedHash == hash {
-      hold(proposal.block, hash: hash)
-    }
-    count(proposal.vote)
+    let hash = proposition.blockHash
+    if isFirst || fetching.wants(hash) || rounds[target]?.certifiedHash == hash { hold(offer.block, hash: hash) }
+    count(offer.vote)
   }
 
   /// A fetched block. The hash says whether it was asked for; its certificates may be news too.
   private mutating func receive(_ block: Block) {
     let hash = block.hash
-    guard fetching.wants(hash), block.header.view > finalized.view, block.header.era == configuration.era else {
+    guard fetching.wants(hash), block.header.view > finalized.view, block.header.era == era else {
       return
     }
     fetching.received(hash)
@@ -114,7 +135,7 @@ extension ConsensusCore {
     guard block.header.view > finalized.view else { return }
     tree.insert(block, hash: hash, execution: execution)
     fetching.received(hash)
-    announce(block.header.view)
+    announce(hash)
   }
 
   // MARK: Answers
@@ -146,6 +167,8 @@ extension ConsensusCore {
       asked += 1
     }
     appendNews(&certificates, for: first)
+    // The question does not say of which era it is.
+    if let closing { certificates.append(closing) }
     if !certificates.isEmpty { emit(.send(.certificates(certificates), to: sender)) }
   }
 

@@ -9,28 +9,43 @@ public enum ConsensusRecord: Hashable, Sendable {
   /// An own vote.
   case vote(Vote)
   case certificate(Certificate)
+  /// What ``proposal(_:)`` is, where the leader offered the last block of an era again.
+  case reproposal(Reproposal)
 
   public var view: View {
     switch self {
     case .proposal(let proposal): proposal.block.header.view
     case .vote(let vote): vote.ballot.view
     case .certificate(let certificate): certificate.view
+    case .reproposal(let reproposal): reproposal.vote.ballot.view
     }
   }
 
-  /// Records of one stream are stored under this number: at most one record of each kind per view, views ascending.
+  public var era: Era {
+    switch self {
+    case .proposal(let proposal): proposal.block.header.era
+    case .vote(let vote): vote.ballot.era
+    case .certificate(let certificate): certificate.era
+    case .reproposal(let reproposal): reproposal.vote.ballot.era
+    }
+  }
+
+  /// Records of one stream are stored under this number: at most one record of each kind per view, (era, view)
+  /// ascending.
   public var key: UInt64 {
     let slot: UInt64 =
       switch self {
       case .proposal: 0
       case .vote(let vote): UInt64(vote.ballot.kind)
       case .certificate(let certificate): UInt64(certificate.ballot.kind) + 3
+      case .reproposal: 7
       }
-    return Self.firstKey(of: view) + slot
+    return Self.firstKey(of: view, era: era) + slot
   }
 
-  /// Every record of this view or a later one has at least this key: prune below it.
-  public static func firstKey(of view: View) -> UInt64 { view << 3 }
+  /// Every record of this view or a later one has at least this key: prune below it. Good for 2⁴⁴ views of 2¹⁷ eras:
+  /// half a year of views a microsecond apart, and a member change a day for three centuries.
+  public static func firstKey(of view: View, era: Era) -> UInt64 { era << 47 | view << 3 }
 }
 
 extension ConsensusRecord: WireCodable {
@@ -46,6 +61,9 @@ extension ConsensusRecord: WireCodable {
     case .certificate(let certificate):
       writer.write(UInt64(3))
       writer.write(certificate)
+    case .reproposal(let reproposal):
+      writer.write(UInt64(4))
+      writer.write(reproposal)
     }
   }
 
@@ -55,6 +73,7 @@ extension ConsensusRecord: WireCodable {
       case 1: return .proposal(try reader.value())
       case 2: return .vote(try reader.value())
       case 3: return .certificate(try reader.value())
+      case 4: return .reproposal(try reader.value())
       default: throw .invalidValue(field: "number of a consensus record")
       }
     }

@@ -14,20 +14,20 @@ extension ConsensusCore {
     replaying records: [ConsensusRecord]
   ) {
     self.configuration = configuration
-    me = configuration.identity?.member
+    membership = Membership(configuration.era, keys: configuration.keys)
+    me = membership.identity?.member
     self.finalization = finalization
     finalized =
       header.map { BlockReference($0, hash: $0.hash) }
       ?? BlockReference(hash: configuration.network, view: 0, height: 0, time: configuration.genesisTime)
-    schedule = LeaderSchedule(
-      leaders: configuration.leaders, silentViews: configuration.silentViews,
-      maximumSkipped: configuration.quorum.faults)
+    schedule = LeaderSchedule(membership)
     pacemaker = Pacemaker(configuration)
     fetching = Fetching()
-    answering = Answering(configuration)
+    answering = Answering(configuration, members: membership.quorum.members)
     view = finalized.view + 1
     entry = finalization
-    for record in records where record.era == configuration.era { replay(record) }
+    if let finalization, finalization.era < era { closing = finalization }
+    for record in records where record.era == era { replay(record) }
     restoreChain()
     effects = []
   }
@@ -37,16 +37,8 @@ extension ConsensusCore {
     switch record {
     case .vote(let vote):
       recount(vote)
-    case .proposal(let proposal):
-      guard let hash = proposal.vote.ballot.proposition?.blockHash else { return }
-      withRound(record.view) { round in
-        guard round.proposal == nil else { return }
-        // It was voted for, so its time was within bounds when it came.
-        round.proposal = Round.FirstProposal(proposal: proposal, hash: hash, arrival: proposal.block.header.time)
-      }
-      if record.view > finalized.view { tree.insert(proposal.block, hash: hash, execution: .notAsked) }
-      view = max(view, record.view)
-      recount(proposal.vote)
+    case .proposal(let proposal): replay(.new(proposal))
+    case .reproposal(let reproposal): replay(.again(reproposal))
     case .certificate(let certificate):
       withRound(record.view) { round in
         switch certificate.ballot {
@@ -65,6 +57,21 @@ extension ConsensusCore {
         if record.view > max(finalized.view, unapplied?.view ?? 0) { unapplied = certificate }
       }
     }
+  }
+
+  private mutating func replay(_ offer: Round.Offer) {
+    guard let proposition = offer.vote.ballot.proposition else { return }
+    withRound(proposition.view) { round in
+      guard round.proposal == nil else { return }
+      // It was voted for, so its time was within bounds when it came.
+      round.proposal = Round.FirstProposal(
+        offer: offer, proposition: proposition, arrival: offer.block.header.time)
+    }
+    if offer.block.header.view > finalized.view {
+      tree.insert(offer.block, hash: proposition.blockHash, execution: .notAsked)
+    }
+    view = max(view, proposition.view)
+    recount(offer.vote)
   }
 
   /// Own votes go back into the local tally: if every member crashed after its nullify was durable, each must count its
@@ -90,6 +97,9 @@ extension ConsensusCore {
   mutating func start() {
     isStarted = true
     enteredAt = now
+    progressAt = now
+    // An observer is asked nothing and told nothing; it looks for itself.
+    isCatchingUp = me == nil
     observe(.entered(view: view, leader: leader))
     for target in rounds.keys.sorted() where target > finalized.view {
       let round = round(target)
@@ -97,7 +107,7 @@ extension ConsensusCore {
         recertify(vote.ballot)
       }
       if let certificate = round.certified, let hash = round.certifiedHash {
-        announce(target)
+        announce(hash)
         fetch(hash, view: certificate.view, from: nil)
       }
       finalize(target)
@@ -108,16 +118,6 @@ extension ConsensusCore {
     for _ in 0..<quorum.oneHonest {
       member = next(after: member)
       emit(.send(.getCertificates(from: view, through: view), to: member))
-    }
-  }
-}
-
-extension ConsensusRecord {
-  var era: Era {
-    switch self {
-    case .proposal(let proposal): proposal.block.header.era
-    case .vote(let vote): vote.ballot.era
-    case .certificate(let certificate): certificate.era
     }
   }
 }

@@ -3,11 +3,48 @@ import Signing
 
 /// What a member knows of one view.
 struct Round: Sendable {
-  /// The first proposal that came. The block itself is in the tree.
+  /// What a leader offers in a view: a new block or, at the end of an era, its last one again.
+  enum Offer: Sendable {
+    case new(Proposal)
+    case again(Reproposal)
+
+    var block: Block {
+      switch self {
+      case .new(let proposal): proposal.block
+      case .again(let reproposal): reproposal.block
+      }
+    }
+
+    /// The leader's notarize vote.
+    var vote: Vote {
+      switch self {
+      case .new(let proposal): proposal.vote
+      case .again(let reproposal): reproposal.vote
+      }
+    }
+
+    var message: ConsensusMessage {
+      switch self {
+      case .new(let proposal): .proposal(proposal)
+      case .again(let reproposal): .reproposal(reproposal)
+      }
+    }
+
+    var record: ConsensusRecord {
+      switch self {
+      case .new(let proposal): .proposal(proposal)
+      case .again(let reproposal): .reproposal(reproposal)
+      }
+    }
+  }
+
+  /// The first offer that came. The block itself is in the tree.
   struct FirstProposal: Sendable {
-    let proposal: Proposal
-    let hash: Digest
+    let offer: Offer
+    /// What the leader voted for.
+    let proposition: Proposition
     let arrival: Instant
+    var hash: Digest { proposition.blockHash }
   }
 
   /// What this member itself signed in the view, across restarts.
@@ -37,7 +74,8 @@ struct Round: Sendable {
 
   /// A notarization or finalization: what makes the view's block fit to be a parent.
   var certified: Certificate? { finalization ?? notarization }
-  var certifiedHash: Digest? { certified?.ballot.proposition?.blockHash }
+  var certifiedProposition: Proposition? { certified?.ballot.proposition }
+  var certifiedHash: Digest? { certifiedProposition?.blockHash }
   /// Everything that lets a member leave the view.
   var closing: [Certificate] { [finalization ?? notarization, nullification].compactMap { $0 } }
 

@@ -26,12 +26,11 @@ extension ConsensusCore {
 
   mutating func validated(_ hash: Digest, _ validation: Validation) {
     guard let node = tree[hash] else { return }
-    let target = node.block.header.view
-    let isCertified = rounds[target]?.certifiedHash == hash
+    let isCertified = isCertified(node)
     switch validation {
     case .valid:
       tree.setExecution(.valid, of: hash)
-      unexecuted.removeAll { $0 == target && isCertified }
+      unexecuted.removeAll { rounds[$0]?.certifiedHash == hash }
     case .notYet:
       tree.setExecution(.notYet, of: hash)
     case .invalid(let reason):
@@ -43,17 +42,24 @@ extension ConsensusCore {
   /// Votes for the proposal of the current view, or against it, or finds out what is missing to tell.
   mutating func considerProposal() {
     guard let first = rounds[view]?.proposal, mayNotarize else { return }
-    let header = first.proposal.block.header
-    guard header.isWellFormed else { return refuse(first, "malformed header", isProof: true) }
+    switch first.offer {
+    case .new(let proposal): consider(proposal, first)
+    case .again(let reproposal): consider(reproposal, first)
+    }
+  }
+
+  private mutating func consider(_ proposal: Proposal, _ first: Round.FirstProposal) {
+    let header = proposal.block.header
+    guard header.isWellFormed else { return refuse("malformed header", proof: proposal) }
     guard header.parentView > finalized.view || header.parentHash == finalized.hash else {
       // Its certificates skip a final view, so more than f members are faulty. This leader need not be one of them.
-      return refuse(first, "does not descend from the final block", isProof: false)
+      return refuse("does not descend from the final block")
     }
     guard let parent = reference(header.parentHash) else {
       fetch(header.parentHash, view: header.parentView, from: header.leader)
       return wait(.parentMissing)
     }
-    if let fault = fault(of: header, after: parent) { return refuse(first, fault, isProof: true) }
+    if let fault = fault(of: header, after: parent) { return refuse(fault, proof: proposal) }
     if let gap = missingNullifications(after: header.parentView, before: view) {
       fetchCertificates(gap, from: header.leader)
       return wait(.nullificationsMissing)
@@ -67,13 +73,32 @@ extension ConsensusCore {
     case .asked: break
     case .notYet: wait(.notExecutable)
     case .valid: notarize(first)
-    case .invalid(let reason): refuse(first, reason, isProof: true)
+    case .invalid(let reason): refuse(reason, proof: proposal)
     }
+  }
+
+  /// The last block of the era again: certified before, so its time is not looked at, and what it takes to execute it
+  /// is fetched as for any certified block.
+  private mutating func consider(_ reproposal: Reproposal, _ first: Round.FirstProposal) {
+    guard reproposal.isWellFormed(hash: first.hash), reproposal.block.body.nextEra != nil else {
+      return refuse("offers a block again that ends no era")
+    }
+    let header = reproposal.block.header
+    guard header.parentView > finalized.view || header.parentHash == finalized.hash else {
+      return refuse("does not descend from the final block")
+    }
+    if let gap = missingNullifications(after: first.proposition.parentView, before: view) {
+      fetchCertificates(gap, from: reproposal.vote.member)
+      return wait(.nullificationsMissing)
+    }
+    guard isExecuted(first.hash) else { return wait(.notExecutable) }
+    notarize(first)
   }
 
   /// What anyone can see to be wrong with a header beside its parent's.
   private func fault(of header: BlockHeader, after parent: BlockReference) -> String? {
     if !header.isWellFormed { return "malformed header" }
+    if tree[header.parentHash]?.endsEra == true { return "built on the last block of era \(header.era)" }
     if header.parentView != parent.view { return "view of the parent: \(header.parentView), not \(parent.view)" }
     if header.height != parent.height + 1 { return "height \(header.height) after \(parent.height)" }
     if header.time <= parent.time { return "time \(header.time) not after its parent's \(parent.time)" }
@@ -82,10 +107,11 @@ extension ConsensusCore {
   }
 
   /// Invalid for ever: nullify at once and keep the proof.
-  private mutating func refuse(_ first: Round.FirstProposal, _ reason: String, isProof: Bool) {
+  /// - Parameter proof: the leader signed what is refuted; nil where that cannot be shown to others.
+  private mutating func refuse(_ reason: String, proof: Proposal? = nil) {
     guard mayNullify else { return }
     observe(.refused(view: view, leader: leader, reason: reason))
-    if isProof { emit(.evidence(.invalidProposal(first.proposal, reason: reason))) }
+    if let proof { emit(.refuted(proof, reason: reason)) }
     nullify()
   }
 
@@ -107,7 +133,7 @@ extension ConsensusCore {
 
   /// When a proposal that lies in the future may be looked at again.
   var proposalDueAt: Instant? {
-    guard let header = rounds[view]?.proposal?.proposal.block.header, mayNotarize,
+    guard case .new(let proposal)? = rounds[view]?.proposal?.offer, mayNotarize, case let header = proposal.block.header,
       header.time > now + configuration.maximumAhead
     else { return nil }
     return header.time - configuration.maximumAhead

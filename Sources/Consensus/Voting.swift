@@ -61,11 +61,11 @@ extension ConsensusCore {
   /// Signs, persists, speaks, counts. The one place where a vote is made; the callers have checked their rule, this
   /// checks what holds for all: an identity, and the mark.
   private mutating func cast(_ ballot: Ballot) {
-    guard let identity = configuration.identity, ballot.view > signingMark, !isHalted else { return }
+    guard let identity = membership.identity, ballot.view > signingMark, !isHalted else { return }
     let vote = Vote(ballot, by: identity.member, with: identity.key, network: configuration.network)
     remember(vote)
     emit(.persist(.vote(vote)))
-    emit(.broadcast(.vote(vote)))
+    broadcast(.vote(vote))
     count(vote)
   }
 
@@ -90,9 +90,9 @@ extension ConsensusCore {
 
   mutating func notarize(_ first: Round.FirstProposal) {
     guard mayNotarize, me != nil else { return }
-    emit(.persist(.proposal(first.proposal)))
+    emit(.persist(first.offer.record))
     votedAt = now
-    cast(.notarize(first.proposal.block.header.proposition(hash: first.hash)))
+    cast(.notarize(first.proposition))
   }
 
   /// Rule 5 and 6: only in the current view, at most once, never after a finalize vote.
@@ -104,7 +104,7 @@ extension ConsensusCore {
   mutating func nullify() {
     guard mayNullify else { return }
     building = nil
-    cast(.nullify(era: configuration.era, view: view))
+    cast(.nullify(era: era, view: view))
   }
 
   private mutating func joinNullify(_ target: View) {

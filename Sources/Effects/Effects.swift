@@ -102,6 +102,9 @@ public enum Effect: Sendable {
   case cancelTimer(TimerID)
   /// Leaves at once and waits for no record.
   case transmit([Datagram])
+  /// Votes of this era's members count as verified from now on: a final block says who they are. What a message itself
+  /// proves of eras, the shell learns by verifying it.
+  case recognise(EraRecord)
   /// Something a person or a metric wants to know. Never needed for correctness.
   case observe(Observation)
   /// Stop this node: going on would break a promise.

@@ -12,6 +12,9 @@ import Messages
 ///     10  consensus       validator                   validators; anybody for getSegments (the ledger is readable)
 ///     13  submit          validator                   anybody: a transaction carries its own signature
 ///     20  getEntries      validator                   anybody
+///     22  getSnapshot     validator                   anybody
+///     23  snapshot        validator                   validators: instead of blocks that are no longer there
+///     24  getSnapshotChunk      validator             anybody
 ///     30  getTerms        contract                    anybody
 ///     32  getQuote        contract                    anybody
 ///     34  getHistory      contract                    anybody
@@ -78,7 +81,7 @@ enum Acceptance {
 
   static func isAnswer(_ head: MessageHead) -> Bool {
     switch head.number {
-    case 0, 2, 14, 21, 31, 33, 35, 45, 47, 51, 52, 54, 57, 59, 63, 64, 71, 83, 85: true
+    case 0, 2, 14, 21, 23, 25, 31, 33, 35, 45, 47, 51, 52, 54, 57, 59, 63, 64, 71, 83, 85: true
     // Segments are what followers ask for.
     case 10: head.kind == 9
     default: false
@@ -104,7 +107,8 @@ enum Acceptance {
     case (1, _): .anybody
     case (10, .validator): head.kind == 8 ? .anybody : .only([.validator])
     case (13, .validator): .anybody
-    case (20, .validator): .anybody
+    case (20, .validator), (22, .validator), (24, .validator): .anybody
+    case (23, .validator): .only([.validator])
     case (30, .contract), (32, .contract), (34, .contract): .anybody
     case (36, .contract): .only([.customer, .client])
     case (40, .controller): .only([.contract])

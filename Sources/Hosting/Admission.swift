@@ -23,6 +23,9 @@ struct Admission: Sendable {
     self.publications = isOurs ? publications : nil
   }
 
+  /// Votes of this era's members count from now on.
+  mutating func learn(_ era: EraRecord) { reader.learn(era) }
+
   /// Works off the caller's actor: signatures are the budget (a verification takes some 60 µs).
   @concurrent
   mutating func admit(_ batch: [Delivery], refusingOn bus: Bus) async -> [Event] {
@@ -36,7 +39,12 @@ struct Admission: Sendable {
         case .failure(let error): bus.reply(ticket, .failure(error))
         }
       case .response(let number, let result):
-        events.append(.response(RequestID(number), result.flatMap { admit(response: $0) }))
+        let response = result.flatMap { admit(response: $0) }
+        // What this one asked for others may not have heard of.
+        if let publications, case .success(let message) = response {
+          for era in message.value.erasBegun { await publications.learn(era) }
+        }
+        events.append(.response(RequestID(number), response))
       case .publication(let publisher, let topic, let gap, let body):
         guard let message = await admit(publication: body, Subscription(publisher, topic)) else { continue }
         events.append(.published(Subscription(publisher, topic), gap: gap, message))
@@ -72,7 +80,11 @@ struct Admission: Sendable {
       count("refused.unexpected")
       return nil
     }
-    if let publications { return try? take(await publications.read(body)).get() }
+    if let publications {
+      let message = try? take(await publications.read(body)).get()
+      for era in message?.value.erasBegun ?? [] { reader.learn(era) }
+      return message
+    }
     return try? take(reader.read(body)).get()
   }
 

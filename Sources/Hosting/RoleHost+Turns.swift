@@ -90,6 +90,7 @@ extension RoleHost {
         gathered.halt = reason
         return
       case .transmit(let datagrams): transmit(datagrams)
+      case .recognise(let era): eras.append(era)
       case .publish, .request, .reply, .refuse, .observe: gathered.effects.append(effect)
       }
     }
@@ -140,7 +141,7 @@ extension RoleHost {
     case .reply(let token, let message): bus.reply(Ticket(token.number), .success(message.encoded))
     case .refuse(let token, let error): bus.reply(Ticket(token.number), .failure(error))
     case .observe(let observation): observer(address, observation)
-    case .transmit, .persist, .recall, .setTimer, .cancelTimer, .halt: break  // taken out by `handle`
+    case .transmit, .recognise, .persist, .recall, .setTimer, .cancelTimer, .halt: break  // taken out by `handle`
     }
   }
 

@@ -37,6 +37,8 @@ public actor RoleHost {
   /// What turns came to since the last conclusion began.
   var gathered = TurnOutcome()
   var conclusion = Conclusion.none
+  /// Those that the core said to recognise, in order: one for each change of members in the network's life.
+  var eras: [EraRecord] = []
 
   enum Phase {
     case new
@@ -180,8 +182,13 @@ public actor RoleHost {
 
   private func receive(from mailbox: Mailbox) async {
     // The verifier lives here, and works outside the actor: one batch at a time, in order.
+    var recognised = 0
     var admission = Admission(role: address.role, context: context, publications: publications)
     while let batch = await mailbox.nextBatch(max: Self.batchDeliveries) {
+      while recognised < eras.count {
+        admission.learn(eras[recognised])
+        recognised += 1
+      }
       let events = await admission.admit(batch, refusingOn: bus)
       for (name, count) in admission.takeRefusals() { observer(address, .counted(name, by: count)) }
       await deliver(events)

@@ -39,11 +39,15 @@ public actor SharedPublications {
     }
   }
 
+  func learn(_ era: EraRecord) { reader.learn(era) }
+
   func read(_ body: [UInt8]) -> MessageReader.Reading {
     // Comparing is cheap: the copies of one delivery are one buffer, and others mostly differ in length.
     if let known = entries.last(where: { $0.body == body }) { return known.reading }
     let reading = reader.read(body)
     readings += 1
+    // The era may be known before the message comes again.
+    if case .failure(.unknownEra) = reading { return reading }
     entries.append((body, reading))
     bytes += body.count
     while entries.count > Self.maximumPublications || bytes > Self.maximumBytes && entries.count > 1 {
@@ -58,12 +62,15 @@ struct MessageReader: Sendable {
   enum Refusal: Error, Hashable, Sendable {
     case malformed(String)
     case unverified(String)
+    /// This reader is behind: nobody did anything wrong.
+    case unknownEra
 
     /// The counter.
     var name: String {
       switch self {
       case .malformed: "refused.malformed"
       case .unverified: "refused.unverified"
+      case .unknownEra: "refused.unknownEra"
       }
     }
 
@@ -71,6 +78,7 @@ struct MessageReader: Sendable {
       switch self {
       case .malformed(let text): RemoteError(.invalidArgument, text)
       case .unverified(let text): RemoteError(.permissionDenied, text)
+      case .unknownEra: RemoteError(.failedPrecondition, "signed by members of an era not known here yet")
       }
     }
   }
@@ -81,10 +89,18 @@ struct MessageReader: Sendable {
 
   init(context: VerificationContext) { verifier = Verifier(context: context) }
 
+  mutating func learn(_ era: EraRecord) { verifier.learn(era) }
+
   mutating func read(_ body: [UInt8]) -> Reading {
     let message: Message
     do throws(WireError) { message = try Message(decoding: body) } catch { return .failure(.malformed("\(error)")) }
-    do throws(VerificationError) { return .success(try verifier.verify(message)) } catch {
+    do throws(VerificationError) {
+      let verified = try verifier.verify(message)
+      for era in message.erasBegun { verifier.learn(era) }
+      return .success(verified)
+    } catch .unknownEra {
+      return .failure(.unknownEra)
+    } catch {
       return .failure(.unverified("\(error)"))
     }
   }

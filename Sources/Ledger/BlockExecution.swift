@@ -7,9 +7,9 @@ extension LedgerState {
   public func executing(
     _ transactions: [SignedTransaction], in context: BlockContext
   ) throws(ExecutionError) -> ExecutedBlock {
-    try check(transactions, in: context)
+    let room = try check(transactions, in: context)
     do throws(LedgerFault) {
-      var execution = BlockExecution(on: self, in: context)
+      var execution = BlockExecution(on: self, in: context, room: room)
       for transaction in transactions { try execution.execute(transaction) }
       return try execution.finish()
     } catch {
@@ -17,16 +17,23 @@ extension LedgerState {
     }
   }
 
-  private func check(_ transactions: [SignedTransaction], in context: BlockContext) throws(ExecutionError) {
+  /// - Returns: the room that the block uses.
+  private func check(
+    _ transactions: [SignedTransaction], in context: BlockContext
+  ) throws(ExecutionError) -> BlockRoom {
     guard context.height == chain.height + 1 else { throw .invalidBlock(.wrongHeight(expected: chain.height + 1)) }
     guard context.time > chain.time else { throw .invalidBlock(.timeNotAfterParent) }
-    guard rules.members.indices.contains(context.leader), rules.members[context.leader].leads else {
+    let era = era
+    guard context.era == era.era else { throw .invalidBlock(.wrongEra(expected: era.era)) }
+    guard context.view >= era.firstView else { throw .invalidBlock(.viewBeforeEra(first: era.firstView)) }
+    guard era.members.indices.contains(context.leader), era.members[context.leader].leads else {
       throw .invalidBlock(.leaderMayNotLead)
     }
     var admission = BlockAdmission(on: self)
     for (position, transaction) in transactions.enumerated() {
       if let defect = admission.admit(transaction) { throw .invalidBlock(.notIncludable(position, defect)) }
     }
+    return admission.room
   }
 }
 
@@ -39,20 +46,24 @@ struct BlockExecution {
   let passedBefore: Instant
   let context: BlockContext
   let parent: LedgerState
+  let room: BlockRoom
   var state: LedgerState
   var totals: TotalsRecord
   var results: [TransactionResult] = []
   var events: [LedgerEvent] = []
   var archive: MerkleLog
   var archived: [ArchivedActivation] = []
+  /// The members of the next era, if this block ends its own.
+  var nextMembers: [Member]?
   /// What the final count looks at again.
   var touchedAccounts: [OrganisationID] = []
   var touchedActivations: [ActivationID] = []
 
-  init(on parent: LedgerState, in context: BlockContext) {
+  init(on parent: LedgerState, in context: BlockContext, room: BlockRoom) {
     self.parent = parent
+    self.room = room
     self.context = context
-    passedBefore = parent.chain.horizon(faults: parent.rules.faults)
+    passedBefore = parent.chain.horizon(faults: parent.faults)
     state = parent
     totals = parent.totals
     archive = parent.archive
@@ -85,6 +96,7 @@ struct BlockExecution {
 
   /// The one place where actions and their rules meet.
   private mutating func apply(_ signed: SignedTransaction, by signer: Signer) throws(Refusal) {
+    try requireThawed(signed.transaction.action)
     switch signed.transaction.action {
     case .enrol(let enrolment): try enrol(enrolment, by: signer)
     case .transfer(let receiver, let amount): try transfer(amount, to: receiver, by: signer)
@@ -106,6 +118,11 @@ struct BlockExecution {
     case .demandRecord(let demand): try demandRecord(demand, by: signer)
     case .postRecord(let post): try postRecord(post, by: signer)
     case .dispute(let grounds): try dispute(grounds, by: signer)
+    case .reportEvidence(let evidence): try reportEvidence(evidence)
+    case .regulatorAction(let approvals): try takeMeasure(approvals, by: signer)
+    case .changeMembers(let approvals): try changeMembers(approvals)
+    case .rotateKey(let consent): try rotateKey(consent, by: signed.signer)
+    case .proveReady(let block): try proveReady(block, by: signed.signer)
     }
   }
 
@@ -113,6 +130,7 @@ struct BlockExecution {
   mutating func finish() throws(LedgerFault) -> ExecutedBlock {
     do throws(Refusal) {
       try runDeadlines()
+      try endEra()
     } catch {
       switch error {
       case .code(let code): throw LedgerFault("a deadline was refused with \(code.name)")
@@ -125,7 +143,8 @@ struct BlockExecution {
     if totals != parent.totals { state.tree.set(LedgerKey.totals, .totals(totals)) }
     if !archived.isEmpty { state.tree.set(LedgerKey.archive, .archive(archive)) }
     return ExecutedBlock(
-      state: state, outcomes: BlockOutcomes(results: results, events: events), archived: archived)
+      state: state, outcomes: BlockOutcomes(results: results, events: events, room: room),
+      archived: archived)
   }
 }
 
@@ -136,6 +155,7 @@ private struct Checkpoint {
   let events: Int
   let archived: Int
   let archive: MerkleLog
+  let nextMembers: [Member]?
 
   init(_ execution: BlockExecution) {
     tree = execution.state.tree
@@ -143,6 +163,7 @@ private struct Checkpoint {
     events = execution.events.count
     archived = execution.archived.count
     archive = execution.archive
+    nextMembers = execution.nextMembers
   }
 }
 
@@ -153,6 +174,7 @@ extension BlockExecution {
     events.removeLast(events.count - checkpoint.events)
     archived.removeLast(archived.count - checkpoint.archived)
     archive = checkpoint.archive
+    nextMembers = checkpoint.nextMembers
   }
 }
 

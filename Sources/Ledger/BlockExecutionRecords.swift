@@ -79,7 +79,7 @@ extension BlockExecution {
   /// The terms of an offer that takes new bookings.
   func activeTerms(of id: ContractID) throws(Refusal) -> ContractTerms {
     guard let contract = state.contract(id) else { throw .code(.notFound) }
-    try require(contract.status == .active, orElse: .failedPrecondition)
+    try require(contract.isOpen, orElse: .failedPrecondition)
     return contract.terms
   }
 
@@ -112,6 +112,7 @@ extension BlockExecution {
       state.tree.set(LedgerKey.deadline(deadline, of: key), .index)
     } else {
       state.tree.remove(key)
+      state.tree.remove(LedgerKey.freeze(new.id))
       archive(new)
     }
   }

@@ -12,11 +12,13 @@ import Wire
 /// slice whose epochs were served.)
 public struct ChainRecord: Hashable, Sendable, WireCodable {
   public let network: Digest
+  /// The era of the next block.
+  public internal(set) var era: Era
   public internal(set) var height: Height
   /// The latest block's time.
   public internal(set) var time: Instant
   public internal(set) var clock: Instant
-  /// Per member: the clock as it stood before the latest block that member led; zero if it never led.
+  /// Per member of the era: the clock as it stood before the latest block that member led; zero if it never led.
   ///
   /// A deadline passes once it has run out and blocks of f + 1 different leaders came after that. A leader's block
   /// came after D had run out exactly if the clock before that block was at or past D, and that clock never goes
@@ -27,6 +29,7 @@ public struct ChainRecord: Hashable, Sendable, WireCodable {
 
   init(genesis: Genesis) {
     network = genesis.networkID
+    era = 0
     height = 0
     time = genesis.time
     clock = genesis.time
@@ -49,12 +52,23 @@ public struct ChainRecord: Hashable, Sendable, WireCodable {
     if recentBlocks.count > rememberedBlocks { recentBlocks.removeFirst(recentBlocks.count - rememberedBlocks) }
   }
 
+  /// Who stays a member keeps its clock, whatever its number and key are now.
+  mutating func begin(_ next: EraRecord, after old: EraRecord) {
+    let clocks = leaderClocks
+    era = next.era
+    leaderClocks = next.members.map { member in
+      old.members.firstIndex { $0.name == member.name && $0.organisation == member.organisation }.map { clocks[$0] }
+        ?? .zero
+    }
+  }
+
   /// When a deadline `span` after `instant` of block time runs out on the chain's clock.
   func deadline(_ span: Span, after instant: Instant) -> Instant { clock + (instant - time) + span }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(6)
+    writer.array(7)
     writer.write(network)
+    writer.write(era)
     writer.write(height)
     writer.write(time)
     writer.write(clock)
@@ -63,10 +77,10 @@ public struct ChainRecord: Hashable, Sendable, WireCodable {
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    (network, height, time, clock, leaderClocks, recentBlocks) = try reader.record(6) {
+    (network, era, height, time, clock, leaderClocks, recentBlocks) = try reader.record(7) {
       (reader) throws(WireError) in
       (
-        try reader.value(), try reader.uint(), try reader.value(), try reader.value(),
+        try reader.value(), try reader.uint(), try reader.uint(), try reader.value(), try reader.value(),
         try reader.list(maximum: Genesis.maximumMembers), try reader.list()
       )
     }

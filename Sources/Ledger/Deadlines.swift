@@ -5,7 +5,7 @@ import Signing
 /// of their instants and then of their subjects, so many per block at most; those left run in the next.
 extension BlockExecution {
   mutating func runDeadlines() throws(Refusal) {
-    let horizon = chain.horizon(faults: state.rules.faults)
+    let horizon = chain.horizon(faults: state.faults)
     let due = state.tree.range(
       from: LedgerKey.deadlinePrefix, before: LedgerKey.deadline(horizon + Span(nanoseconds: 1), of: []),
       limit: Int(clamping: state.rules.parameters.expiriesPerBlock))

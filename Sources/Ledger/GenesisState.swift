@@ -35,6 +35,7 @@ extension LedgerState {
     for member in genesis.members { try Self.add(member, to: &tree) }
     let chain = ChainRecord(genesis: genesis)
     tree.set(LedgerKey.chain, .chain(chain))
+    tree.set(LedgerKey.era(0), .era(genesis.firstEra))
     tree.set(LedgerKey.totals, .totals(TotalsRecord(issued: issued)))
     tree.set(LedgerKey.archive, .archive(MerkleLog()))
     self.init(rules: NetworkRules(genesis), tree: tree, chain: chain)
@@ -43,6 +44,10 @@ extension LedgerState {
   private static func validate(_ genesis: Genesis) throws(GenesisError) {
     guard !genesis.members.isEmpty else { throw .noMembers }
     guard genesis.members.count <= Genesis.maximumMembers else { throw .tooManyMembers }
+    for (index, member) in genesis.members.enumerated()
+    where genesis.members[..<index].contains(where: { $0.name == member.name }) {
+      throw .duplicateName(member.name)
+    }
     let quorum = Quorum(members: genesis.members.count).votes
     guard genesis.members.count(where: \.leads) >= quorum else { throw .tooFewLeaders(needed: quorum) }
     let parameters = genesis.parameters

@@ -89,6 +89,21 @@ struct BlockAdmission {
   /// Rounded up, so that a block of one transaction can carry any.
   private var ordinaryMaximum: UInt64 { maximum - maximum / 4 }
 
+  /// What is used of a block's room; stands in its outcomes.
+  var room: BlockRoom {
+    let quota = state.rules.parameters.senderQuota
+    return BlockRoom(
+      bytes: UInt64(bytes), ordinary: ordinary, ordinaryBytes: UInt64(ordinaryBytes),
+      exhausted: perOrganisation.filter { $0.value >= quota }.map(\.key).sorted())
+  }
+
+  /// Whether a block that uses so much would have taken another transaction, in no kept place.
+  static func hasOrdinaryRoom(for size: UInt64, in room: BlockRoom, transactions: UInt64, maximum: UInt64) -> Bool {
+    transactions < maximum && room.ordinary < maximum - maximum / 4
+      && room.bytes + size <= UInt64(LedgerLimits.blockBytes)
+      && room.ordinaryBytes + size <= UInt64(LedgerLimits.blockBytes / 4 * 3)
+  }
+
   var isFull: Bool { transactions >= maximum || bytes >= LedgerLimits.blockBytes }
 
   /// - Returns: why not; nil when the transaction is in.
@@ -135,7 +150,8 @@ extension Action {
     case .postRecord(let post): post.activation
     case .dispute(let dispute): dispute.activation
     case .enrol, .deployContract, .setContractStatus, .registerEnclave, .transfer, .activate, .confirmSlice,
-      .rejectSlice, .extend, .renegotiate, .demandService, .demandRecord, .announceMaintenance, .handOver:
+      .rejectSlice, .extend, .renegotiate, .demandService, .demandRecord, .announceMaintenance, .handOver,
+      .changeMembers, .rotateKey, .proveReady, .reportEvidence, .regulatorAction:
       nil
     }
   }

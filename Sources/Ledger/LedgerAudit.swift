@@ -21,7 +21,8 @@ extension LedgerState {
         deadlines += 1
       case .index:
         if key.starts(with: LedgerKey.deadlinePrefix) { deadlines -= 1 }
-      case .chain, .totals, .archive, .accountName, .role, .contract, .ended, .nonce, .maintenance:
+      case .chain, .totals, .archive, .accountName, .role, .contract, .ended, .nonce, .maintenance,
+        .era, .pendingChange, .evidence, .measure, .freeze:
         break
       }
       return fault == nil

@@ -34,6 +34,25 @@ extension LedgerState {
     return tree[LedgerKey.account(id)] == nil ? nil : .organisation(id)
   }
 
+  /// The members of the next block's era.
+  public var era: EraRecord { era(chain.era) ?? rules.firstEra }
+
+  /// f = ⌊(n − 1) ÷ 3⌋: how many members may be faulty.
+  public var faults: Int { era.quorum.faults }
+
+  /// A member set, past or present.
+  public func era(_ number: Era) -> EraRecord? {
+    if case .era(let record)? = tree[LedgerKey.era(number)] { record } else { nil }
+  }
+
+  /// Every member set so far, in order: whose signatures count, and when.
+  public var eras: [EraRecord] { (0...chain.era).compactMap { era($0) } }
+
+  /// A member change that waits for its joiners, or that has expired and was not replaced.
+  public var pendingChange: PendingChange? {
+    if case .pendingChange(let record)? = tree[LedgerKey.pendingChange] { record } else { nil }
+  }
+
   public func contract(_ id: ContractID) -> ContractRecord? {
     if case .contract(let record)? = tree[LedgerKey.contract(id)] { record } else { nil }
   }

@@ -19,6 +19,11 @@ public enum LedgerRecord: Hashable, Sendable {
   /// An entry of one of the two indexes: everything it says is in its key.
   case index
   case maintenance(MaintenanceRecord)
+  case era(EraRecord)
+  case pendingChange(PendingChange)
+  case evidence(EvidenceRecord)
+  case measure(MeasureRecord)
+  case freeze(FreezeRecord)
 }
 
 extension LedgerRecord: WireCodable {
@@ -42,6 +47,11 @@ extension LedgerRecord: WireCodable {
     case .nonce(let expiry): write(11, expiry)
     case .index: write(12, true)
     case .maintenance(let record): write(13, record)
+    case .era(let record): write(14, record)
+    case .pendingChange(let record): write(15, record)
+    case .evidence(let record): write(16, record)
+    case .measure(let record): write(17, record)
+    case .freeze(let record): write(18, record)
     }
   }
 
@@ -63,6 +73,11 @@ extension LedgerRecord: WireCodable {
         guard try reader.bool() else { throw .invalidValue(field: "index entry") }
         return .index
       case 13: return .maintenance(try reader.value())
+      case 14: return .era(try reader.value())
+      case 15: return .pendingChange(try reader.value())
+      case 16: return .evidence(try reader.value())
+      case 17: return .measure(try reader.value())
+      case 18: return .freeze(try reader.value())
       default: throw .invalidValue(field: "ledger record")
       }
     }

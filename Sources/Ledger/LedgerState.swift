@@ -29,22 +29,22 @@ public struct LedgerState: Sendable {
 public struct NetworkRules: Sendable {
   public let network: Digest
   public let parameters: NetworkParameters
-  public let members: [Member]
+  /// Era 0; later ones are on the ledger.
+  public let firstEra: EraRecord
   public let platformKeys: [PublicKey]
 
   init(_ genesis: Genesis) {
     network = genesis.networkID
     parameters = genesis.parameters
-    members = genesis.members
+    firstEra = genesis.firstEra
     platformKeys = genesis.platformKeys
   }
-
-  /// f = ⌊(n − 1) ÷ 3⌋: how many members may be faulty.
-  public var faults: Int { Quorum(members: members.count).faults }
 }
 
 /// The block being executed.
 public struct BlockContext: Hashable, Sendable {
+  public var era: Era
+  public var view: View
   public var height: Height
   public var time: Instant
   /// The member that leads its view.
@@ -52,7 +52,9 @@ public struct BlockContext: Hashable, Sendable {
   /// For the first block, whatever stands there for the genesis.
   public var parentHash: Digest
 
-  public init(height: Height, time: Instant, leader: Int, parentHash: Digest) {
+  public init(era: Era, view: View, height: Height, time: Instant, leader: Int, parentHash: Digest) {
+    self.era = era
+    self.view = view
     self.height = height
     self.time = time
     self.leader = leader
@@ -61,7 +63,8 @@ public struct BlockContext: Hashable, Sendable {
 
   public init(_ header: BlockHeader) {
     self.init(
-      height: header.height, time: header.time, leader: Int(header.leader), parentHash: header.parentHash)
+      era: header.era, view: header.view, height: header.height, time: header.time, leader: Int(header.leader),
+      parentHash: header.parentHash)
   }
 }
 
@@ -94,6 +97,8 @@ public enum ExecutionError: Error, Hashable, Sendable {
 public enum BlockDefect: Hashable, Sendable {
   case wrongHeight(expected: Height)
   case timeNotAfterParent
+  case wrongEra(expected: Era)
+  case viewBeforeEra(first: View)
   case leaderMayNotLead
   case tooManyTransactions
   case tooManyBytes
@@ -114,6 +119,8 @@ public enum LedgerLimits {
   /// Records of used nonces and ended activations forgotten per block, as a multiple of the transactions a block may
   /// have: more than come in, so the backlog shrinks.
   public static let forgottenPerTransaction: UInt64 = 4
+  /// Pieces of evidence kept against one key. One convicts.
+  public static let evidencePerSigner = 64
   /// Keys and records in one answer with a proof, bytes: well within a message.
   public static let entriesBytes = 1 << 20
   /// Answers of one range query.

@@ -52,7 +52,7 @@ public struct OfferSearch: Hashable, Sendable {
 
   private func match(_ id: ContractID, _ record: ContractRecord) -> Match? {
     let terms = record.terms
-    guard record.status == .active, duration > .zero, profile ?? terms.service.profile == terms.service.profile,
+    guard record.isOpen, duration > .zero, profile ?? terms.service.profile == terms.service.profile,
       terms.service.guaranteedUp >= guaranteedUp, terms.service.guaranteedDown >= guaranteedDown,
       cells.allSatisfy(terms.context.serviceArea.contains), peer.map(terms.context.allowedPeers.contains) ?? true
     else { return nil }

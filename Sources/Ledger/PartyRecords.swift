@@ -64,8 +64,14 @@ public struct RoleRecord: Hashable, Sendable, WireCodable {
 /// An offer on the ledger.
 public struct ContractRecord: Hashable, Sendable, WireCodable {
   public let terms: ContractTerms
+  /// As its operator wants it.
   public internal(set) var status: ContractStatus
   public let deployedAt: Height
+  /// The regulators' order that suspends it; nil: none does.
+  public internal(set) var suspendedBy: Digest?
+
+  /// Whether it takes new activations.
+  public var isOpen: Bool { status == .active && suspendedBy == nil }
 
   init(terms: ContractTerms, status: ContractStatus, deployedAt: Height) {
     self.terms = terms
@@ -74,15 +80,16 @@ public struct ContractRecord: Hashable, Sendable, WireCodable {
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(3)
+    writer.array(4)
     writer.write(terms)
     writer.write(status)
     writer.write(deployedAt)
+    writer.write(optional: suspendedBy)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    (terms, status, deployedAt) = try reader.record(3) { (reader) throws(WireError) in
-      (try reader.value(), try reader.value(), try reader.uint())
+    (terms, status, deployedAt, suspendedBy) = try reader.record(4) { (reader) throws(WireError) in
+      (try reader.value(), try reader.value(), try reader.uint(), try reader.optional())
     }
   }
 }

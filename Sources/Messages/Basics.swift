@@ -97,4 +97,9 @@ public enum MessageKind {
   public static let settlementAgreement: UInt16 = 64
   public static let activationConsent: UInt16 = 65
   public static let segmentOrder: UInt16 = 66
+  public static let submissionAcknowledgement: UInt16 = 67
+  public static let memberChange: UInt16 = 68
+  public static let keyRotation: UInt16 = 69
+  public static let regulatorApproval: UInt16 = 70
+  public static let invalidProposal: UInt16 = 71
 }

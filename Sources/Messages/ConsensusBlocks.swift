@@ -17,7 +17,8 @@ public struct BlockHeader: Hashable, Sendable, WireCodable {
   public var transactionsRoot: Digest
   public var outcomesRoot: Digest
   public var stateRoot: Digest
-  /// A notarization or finalization of the parent; nil exactly for a child of the genesis.
+  /// A notarization or finalization of the parent, in an era's first block a finalization of the era before; nil
+  /// exactly for a child of the genesis.
   public var parentCertificate: Certificate?
   /// Nullifications of the views between parent and this block, ascending: all of them, or when there are more than
   /// ``maximumSkipped`` the latest that many. (The intent asks for a hashed sidecar with the rest. Any valid
@@ -59,8 +60,8 @@ public struct BlockHeader: Hashable, Sendable, WireCodable {
   public var isWellFormed: Bool {
     guard view > parentView, height > 0 else { return false }
     if let parent = parentCertificate {
-      guard parentView > 0, let proposition = parent.ballot.proposition, proposition.view == parentView,
-        proposition.era == era, proposition.blockHash == parentHash
+      guard parentView > 0, let proposition = parent.ballot.proposition, proposition.blockHash == parentHash,
+        proposition.era == era ? proposition.view == parentView : Self.isProofOfEnd(parent, of: era, after: parentView)
       else { return false }
     } else {
       guard parentView == 0, height == 1 else { return false }
@@ -71,6 +72,13 @@ public struct BlockHeader: Hashable, Sendable, WireCodable {
       guard certificate.ballot == .nullify(era: era, view: first + UInt64(index)) else { return false }
     }
     return true
+  }
+
+  /// The first block of an era follows the last of the one before, whose finalization shows that it is final and no
+  /// more: its view may be any in which that block was offered.
+  private static func isProofOfEnd(_ certificate: Certificate, of era: Era, after parentView: View) -> Bool {
+    guard case .finalize(let proposition) = certificate.ballot else { return false }
+    return era > 0 && proposition.era == era - 1 && proposition.view >= parentView
   }
 
   public func encode(to writer: inout CBORWriter) {

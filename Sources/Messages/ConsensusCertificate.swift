@@ -60,7 +60,7 @@ public struct Certificate: Hashable, Sendable, WireCodable {
 
 extension Certificate: Verifiable {
   public func signatureChecks(in context: VerificationContext) throws(VerificationError) -> [SignatureCheck] {
-    let count = context.members.count
+    guard let count = context.members(of: era)?.count else { throw .unknownEra(era) }
     guard count > 0, voters.leadingZeroBitCount >= Self.maximumMembers - count,
       signatures.count == voters.nonzeroBitCount, signatures.count >= Quorum(members: count).votes
     else { throw .noQuorum }

@@ -1,8 +1,8 @@
 import Signing
 import Wire
 
-/// Everything members say to each other about consensus. On the wire `[number, body]`. The first three are published;
-/// the others ask one member and answer one member.
+/// Everything members say to each other about consensus. On the wire `[number, body]`. Votes, proposals, reproposals and
+/// certificates are published; the others ask one member and answer one member.
 public enum ConsensusMessage: Hashable, Sendable {
   /// Counts only when it comes from the member that signed it.
   case vote(Vote)
@@ -19,6 +19,8 @@ public enum ConsensusMessage: Hashable, Sendable {
   case getSegments(from: Height)
   /// In order of height; empty when the member asked has none.
   case segments([LedgerSegment])
+  /// Published by a leader instead of a proposal, at the end of an era.
+  case reproposal(Reproposal)
 
   /// Views asked for, and certificates answered with, at a time.
   public static let maximumCertificates = 256
@@ -38,6 +40,7 @@ public enum ConsensusMessage: Hashable, Sendable {
     case certificates = 7
     case getSegments = 8
     case segments = 9
+    case reproposal = 10
   }
 
   public var kind: Kind {
@@ -51,6 +54,7 @@ public enum ConsensusMessage: Hashable, Sendable {
     case .certificates: .certificates
     case .getSegments: .getSegments
     case .segments: .segments
+    case .reproposal: .reproposal
     }
   }
 }
@@ -72,6 +76,7 @@ extension ConsensusMessage: WireCodable {
     case .certificates(let certificates): writer.write(list: certificates)
     case .getSegments(let from): writer.write(from)
     case .segments(let segments): writer.write(list: segments)
+    case .reproposal(let reproposal): writer.write(reproposal)
     }
   }
 
@@ -98,6 +103,7 @@ extension ConsensusMessage: WireCodable {
       case .certificates: return .certificates(try reader.list(maximum: Self.maximumCertificates))
       case .getSegments: return .getSegments(from: try reader.uint())
       case .segments: return .segments(try reader.list(maximum: Self.maximumSegments))
+      case .reproposal: return .reproposal(try reader.value())
       }
     }
   }
@@ -116,8 +122,14 @@ extension ConsensusMessage: Verifiable {
       return checks
     case .segments(let segments):
       var checks: [SignatureCheck] = []
-      for segment in segments { checks += try segment.signatureChecks(in: context) }
+      // All of it holds or nothing is accepted, so an era that begins inside the answer may be relied on behind it.
+      var context = context
+      for segment in segments {
+        checks += try segment.signatureChecks(in: context)
+        if let next = segment.nextEra { context.learn(next) }
+      }
       return checks
+    case .reproposal(let reproposal): return try reproposal.signatureChecks(in: context)
     case .getBlock, .getCertificates, .getSegments: return []
     }
   }

@@ -7,7 +7,8 @@ import Wire
 public struct LedgerSegment: Hashable, Sendable, WireCodable {
   /// Consecutive heights, at least one block.
   public let blocks: [Block]
-  /// Of the last block. By the hash chain it makes all of them final.
+  /// Of the last block, in its own view or, at the end of an era, in one in which it was offered again. By the hash
+  /// chain it makes all of them final.
   public let finalization: Certificate
 
   public static let maximumBlocks = 256
@@ -45,17 +46,34 @@ extension LedgerSegment: Verifiable {
       if let previous {
         let header = block.header
         guard header.parentHash == previous.hash, header.height == previous.header.height &+ 1,
-          header.parentView == previous.header.view, header.time > previous.header.time
+          header.parentView == previous.header.view, header.time > previous.header.time, header.era == last.header.era
         else { throw .malformed("chain of a segment") }
+      }
+      guard block.body.nextEra == nil || block.header.height == last.header.height else {
+        throw .malformed("a segment goes on behind the end of an era")
       }
       try block.checkBody()
       previous = (block.header, block.hash)
     }
-    guard let hash = previous?.hash, finalization.ballot == .finalize(last.header.proposition(hash: hash)) else {
+    guard let hash = previous?.hash, finalization.finalizes(last, hash: hash) else {
       throw .malformed("finalization of a segment")
     }
     var checks = try finalization.signatureChecks(in: context)
     for block in blocks { checks += try block.transactionChecks(in: context) }
     return checks
+  }
+
+  /// The era that begins behind this stretch.
+  public var nextEra: EraRecord? { blocks.last?.body.nextEra }
+}
+
+extension Certificate {
+  /// Whether this makes the block final: a finalization in the block's own view or, of an era's last block, in a later
+  /// view in which it was offered again.
+  public func finalizes(_ block: Block, hash: Digest) -> Bool {
+    guard case .finalize(let proposition) = ballot else { return false }
+    if proposition == block.header.proposition(hash: hash) { return true }
+    return block.body.nextEra != nil && proposition.blockHash == hash && proposition.era == block.header.era
+      && proposition.parentView >= block.header.view && proposition.view > proposition.parentView
   }
 }

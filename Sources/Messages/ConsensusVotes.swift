@@ -199,8 +199,9 @@ public struct Vote: Hashable, Sendable, WireCodable {
 
 extension Vote: Verifiable {
   public func signatureChecks(in context: VerificationContext) throws(VerificationError) -> [SignatureCheck] {
-    guard Int(member) < context.members.count else { throw .unexpected("vote of no member: \(member)") }
-    guard let check = envelope.check(network: context.network, by: context.members[Int(member)]) else {
+    guard let members = context.members(of: ballot.era) else { throw .unknownEra(ballot.era) }
+    guard Int(member) < members.count else { throw .unexpected("vote of no member: \(member)") }
+    guard let check = envelope.check(network: context.network, by: members[Int(member)]) else {
       throw .malformed("vote")
     }
     return [check]

@@ -41,7 +41,7 @@ public struct Genesis: Hashable, Sendable, WireCodable {
   /// What every signature of this network is checked against.
   public var verificationContext: VerificationContext {
     VerificationContext(
-      network: networkID, scheme: signatureScheme ?? .ed25519, members: members.map(\.key))
+      network: networkID, scheme: signatureScheme ?? .ed25519, members: firstEra.keys)
   }
 
   public func encode(to writer: inout CBORWriter) {
@@ -164,11 +164,15 @@ public struct NetworkParameters: Hashable, Sendable, WireCodable {
   public var attestationLifetime: Span
   /// The nonce of evidence is the hash of an ancestor block fewer than this many blocks old.
   public var attestationNonceAge: UInt64
+  /// Regulators that must approve what they order together.
+  public var regulatorThreshold: UInt64
+  /// The longest that regulators may freeze one activation's settlement, all freezes together.
+  public var maximumFreeze: Span
 
   public init(
     heartbeat: Span, timeoutFloor: Span, timeoutCap: Span, maximumBehind: Span, maximumAhead: Span,
     blockTransactions: UInt64, senderQuota: UInt64, expiriesPerBlock: UInt64, attestationLifetime: Span,
-    attestationNonceAge: UInt64
+    attestationNonceAge: UInt64, regulatorThreshold: UInt64 = 2, maximumFreeze: Span = .seconds(86_400)
   ) {
     self.heartbeat = heartbeat
     self.timeoutFloor = timeoutFloor
@@ -180,6 +184,8 @@ public struct NetworkParameters: Hashable, Sendable, WireCodable {
     self.expiriesPerBlock = expiriesPerBlock
     self.attestationLifetime = attestationLifetime
     self.attestationNonceAge = attestationNonceAge
+    self.regulatorThreshold = regulatorThreshold
+    self.maximumFreeze = maximumFreeze
   }
 
   public static let standard = NetworkParameters(
@@ -188,7 +194,7 @@ public struct NetworkParameters: Hashable, Sendable, WireCodable {
     attestationLifetime: .seconds(86_400), attestationNonceAge: 64)
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(10)
+    writer.array(12)
     writer.write(heartbeat)
     writer.write(timeoutFloor)
     writer.write(timeoutCap)
@@ -199,15 +205,18 @@ public struct NetworkParameters: Hashable, Sendable, WireCodable {
     writer.write(expiriesPerBlock)
     writer.write(attestationLifetime)
     writer.write(attestationNonceAge)
+    writer.write(regulatorThreshold)
+    writer.write(maximumFreeze)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(10) { (reader) throws(WireError) in
+    self = try reader.record(12) { (reader) throws(WireError) in
       NetworkParameters(
         heartbeat: try reader.value(), timeoutFloor: try reader.value(), timeoutCap: try reader.value(),
         maximumBehind: try reader.value(), maximumAhead: try reader.value(), blockTransactions: try reader.uint(),
         senderQuota: try reader.uint(), expiriesPerBlock: try reader.uint(), attestationLifetime: try reader.value(),
-        attestationNonceAge: try reader.uint())
+        attestationNonceAge: try reader.uint(), regulatorThreshold: try reader.uint(),
+        maximumFreeze: try reader.value())
     }
   }
 }

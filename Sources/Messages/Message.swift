@@ -13,10 +13,22 @@ public enum Message: Hashable, Sendable {
   case ledger(LedgerSegment)
   case transaction(SignedTransaction)
   case submit(SignedTransaction)
-  case submitted(Digest)
+  /// Signed and durable: a promise that convicts who breaks it.
+  case submitted(SignedMessage<SubmissionAcknowledgement>)
   // 20–29: reading the ledger
   case getEntries(EntriesRequest)
   case entries(ProvenEntries)
+  case getSnapshot(SnapshotRequest)
+  /// An answer, or told to a member that asked for blocks older than any here.
+  case snapshot(SnapshotManifest)
+  case getSnapshotChunk(SnapshotChunkRequest)
+  case snapshotChunk(SnapshotChunk)
+  // 26–27: holding others to their word
+  /// Watch the member that acknowledged this.
+  case witness(WitnessedAcknowledgement)
+  /// What takes effect only when enough have signed it (``MemberChange``, ``RegulatorOrder``): one signature, for
+  /// whoever gathers them.
+  case approval(Envelope)
   // 30–39: contracts
   case getTerms
   case terms(ContractDescription)
@@ -86,6 +98,12 @@ public enum Message: Hashable, Sendable {
     case .submitted: .submitted
     case .getEntries: .getEntries
     case .entries: .entries
+    case .getSnapshot: .getSnapshot
+    case .snapshot: .snapshot
+    case .getSnapshotChunk: .getSnapshotChunk
+    case .snapshotChunk: .snapshotChunk
+    case .witness: .witness
+    case .approval: .approval
     case .getTerms: .getTerms
     case .terms: .terms
     case .getQuote: .getQuote
@@ -155,6 +173,12 @@ extension Message: WireCodable {
     case .submitted(let value): writer.write(value)
     case .getEntries(let value): writer.write(value)
     case .entries(let value): writer.write(value)
+    case .getSnapshot(let value): writer.write(value)
+    case .snapshot(let value): writer.write(value)
+    case .getSnapshotChunk(let value): writer.write(value)
+    case .snapshotChunk(let value): writer.write(value)
+    case .witness(let value): writer.write(value)
+    case .approval(let value): writer.write(value)
     case .terms(let value): writer.write(value)
     case .getQuote(let value): writer.write(value)
     case .quote(let value): writer.write(value)
@@ -219,6 +243,12 @@ extension Message: WireCodable {
       case .submitted: return .submitted(try reader.value())
       case .getEntries: return .getEntries(try reader.value())
       case .entries: return .entries(try reader.value())
+      case .getSnapshot: return .getSnapshot(try reader.value())
+      case .snapshot: return .snapshot(try reader.value())
+      case .getSnapshotChunk: return .getSnapshotChunk(try reader.value())
+      case .snapshotChunk: return .snapshotChunk(try reader.value())
+      case .witness: return .witness(try reader.value())
+      case .approval: return .approval(try reader.value())
       case .getTerms: return try empty(.getTerms)
       case .terms: return .terms(try reader.value())
       case .getQuote: return .getQuote(epochs: try reader.value())
@@ -286,6 +316,10 @@ extension Message: Verifiable {
     case .evidence(let value): return [try value.namedSignerCheck(AttestationEvidence.self, in: context)]
     case .enclaveStatus(let value): return try value.signatureChecks(in: context)
     case .entries(let value): return try value.signatureChecks(in: context)
+    case .snapshot(let value): return try value.signatureChecks(in: context)
+    case .submitted(let value): return try value.signatureChecks(in: context)
+    case .witness(let value): return try value.signatureChecks(in: context)
+    case .approval(let value): return [try value.approvalCheck(in: context)]
     case .proposeSegment(let value): return try value.signatureChecks(in: context)
     case .epochMaterial(let value): return try value.signatureChecks(in: context)
     case .settleEpoch(let value): return try value.signatureChecks(in: context)
@@ -297,7 +331,6 @@ extension Message: Verifiable {
     case .acknowledged,
       .getStatus,
       .status,
-      .submitted,
       .getTerms,
       .terms,
       .getQuote,
@@ -315,6 +348,9 @@ extension Message: Verifiable {
       .getEnclaveIdentity,
       .enclaveIdentity,
       .getEntries,
+      .getSnapshot,
+      .getSnapshotChunk,
+      .snapshotChunk,
       .requestHandover,
       .getEpochMaterial,
       .updateBooking,

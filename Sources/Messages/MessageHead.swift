@@ -16,6 +16,12 @@ extension Message {
     // 20–29: reading the ledger
     case getEntries = 20
     case entries = 21
+    case getSnapshot = 22
+    case snapshot = 23
+    case getSnapshotChunk = 24
+    case snapshotChunk = 25
+    case witness = 26
+    case approval = 27
     // 30–39: contracts
     case getTerms = 30
     case terms = 31

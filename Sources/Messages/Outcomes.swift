@@ -218,6 +218,12 @@ public enum LedgerEvent: Hashable, Sendable, WireCodable {
   case activationChanged(ActivationChange)
   /// A receipt key's attestation was appraised and holds until the instant named.
   case enclaveRegistered(key: PublicKey, owner: OrganisationID, expires: Instant)
+  /// Evidence against a member is complete: it is convicted, whoever reported it.
+  case memberConvicted(Conviction)
+  /// What regulators ordered together took effect; the digest is the order's.
+  case measureTaken(Digest, RegulatorMeasure)
+  /// This block is the last of its era: the next one's members are these.
+  case eraEnds(next: EraRecord)
 
   public func encode(to writer: inout CBORWriter) {
     switch self {
@@ -231,6 +237,19 @@ public enum LedgerEvent: Hashable, Sendable, WireCodable {
       writer.write(key)
       writer.write(owner)
       writer.write(expires)
+    case .memberConvicted(let conviction):
+      writer.array(2)
+      writer.write(UInt64(4))
+      writer.write(conviction)
+    case .measureTaken(let order, let measure):
+      writer.array(3)
+      writer.write(UInt64(5))
+      writer.write(order)
+      writer.write(measure)
+    case .eraEnds(let next):
+      writer.array(2)
+      writer.write(UInt64(3))
+      writer.write(next)
     }
   }
 
@@ -241,6 +260,9 @@ public enum LedgerEvent: Hashable, Sendable, WireCodable {
       case (2, 4):
         return .enclaveRegistered(
           key: try reader.value(), owner: try reader.value(), expires: try reader.value())
+      case (3, 2): return .eraEnds(next: try reader.value())
+      case (4, 2): return .memberConvicted(try reader.value())
+      case (5, 3): return .measureTaken(try reader.value(), try reader.value())
       default: throw .invalidValue(field: "ledger event")
       }
     }

@@ -44,6 +44,8 @@ extension SignedTransaction: Verifiable {
     for (nested, kind) in transaction.action.nestedEnvelopes {
       checks.append(try Self.check(nested, kind, in: context))
     }
+    // Votes and certificates are signed by members of an era, who are known by their numbers.
+    if case .reportEvidence(let evidence) = transaction.action { checks += try evidence.signatureChecks(in: context) }
     return checks
   }
 
@@ -83,8 +85,14 @@ extension Action {
       [(post.commitment, MessageKind.commitment)] + post.receipts.nestedEnvelopes
     case .dispute(let dispute):
       dispute.grounds.nestedEnvelopes
+    case .changeMembers(let approvals):
+      approvals.map { ($0, MessageKind.memberChange) }
+    case .regulatorAction(let approvals):
+      approvals.map { ($0, MessageKind.regulatorApproval) }
+    case .rotateKey(let consent):
+      [(consent, MessageKind.keyRotation)]
     case .enrol, .deployContract, .setContractStatus, .transfer, .confirmSlice, .rejectSlice, .terminate,
-      .demandService, .announceMaintenance, .handOver:
+      .demandService, .announceMaintenance, .handOver, .proveReady, .reportEvidence:
       []
     }
   }

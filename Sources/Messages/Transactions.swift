@@ -39,7 +39,7 @@ public struct Transaction: Hashable, SignedPayload {
 }
 
 /// Every transaction there is; the rows of sla.md's table plus administration. On the wire `[number, fields…]`.
-/// Numbers 30–39 are kept free for RegulatorAction, Evidence, RotateKey and ChangeMembers.
+/// Numbers 30–39 are the network's own affairs: members, keys, evidence, regulators.
 public enum Action: Hashable, Sendable, WireCodable {
   /// An organisation puts one of its role keys on the ledger. By the organisation's key.
   case enrol(Enrolment)
@@ -81,6 +81,16 @@ public enum Action: Hashable, Sendable, WireCodable {
   case settleAgreed(byCustomer: Envelope, byOperator: Envelope)
   /// One side, or anyone who holds the last signed record: opens CLOSING, or replaces it by a record of a higher epoch.
   case settleByRecord(ActivationID, SignedRecord?)
+  /// What convicts a member; by anyone enrolled.
+  case reportEvidence(ConsensusEvidence)
+  /// One ``RegulatorOrder``, signed by as many regulators as the network asks for; by a regulator.
+  case regulatorAction(approvals: [Envelope])
+  /// One ``MemberChange``, signed by a quorum of members that do not leave by it; anyone may carry it.
+  case changeMembers(approvals: [Envelope])
+  /// By the member's old key, with the new key's ``KeyRotation``.
+  case rotateKey(Envelope)
+  /// By the key of a member that is to join: it has executed the chain up to this block, a late one.
+  case proveReady(block: Digest)
 
   public var number: UInt8 {
     switch self {
@@ -104,6 +114,11 @@ public enum Action: Hashable, Sendable, WireCodable {
     case .terminate: 23
     case .settleAgreed: 24
     case .settleByRecord: 25
+    case .reportEvidence: 30
+    case .changeMembers: 31
+    case .rotateKey: 32
+    case .regulatorAction: 33
+    case .proveReady: 35
     }
   }
 
@@ -155,6 +170,12 @@ public enum Action: Hashable, Sendable, WireCodable {
       head(2)
       writer.write(activation)
       writer.write(optional: record)
+    case .reportEvidence(let evidence): single(evidence)
+    case .changeMembers(let approvals), .regulatorAction(let approvals):
+      head(1)
+      writer.write(list: approvals)
+    case .rotateKey(let consent): single(consent)
+    case .proveReady(let block): single(block)
     }
   }
 
@@ -185,6 +206,11 @@ public enum Action: Hashable, Sendable, WireCodable {
       case 23: return .terminate(try reader.value())
       case 24: return .settleAgreed(byCustomer: try reader.value(), byOperator: try reader.value())
       case 25: return .settleByRecord(try reader.value(), try reader.optional())
+      case 30: return .reportEvidence(try reader.value())
+      case 31: return .changeMembers(approvals: try reader.list(maximum: Genesis.maximumMembers))
+      case 32: return .rotateKey(try reader.value())
+      case 33: return .regulatorAction(approvals: try reader.list(maximum: Genesis.maximumMembers))
+      case 35: return .proveReady(block: try reader.value())
       default: throw .invalidValue(field: "action number")
       }
     }
@@ -192,7 +218,7 @@ public enum Action: Hashable, Sendable, WireCodable {
 
   private static func fieldCount(of number: UInt64) -> Int? {
     switch number {
-    case 1, 2, 4, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23: 1
+    case 1, 2, 4, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 30, 31, 32, 33, 35: 1
     case 3, 5, 10, 11, 24, 25: 2
     default: nil
     }

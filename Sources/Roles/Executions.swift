@@ -10,6 +10,7 @@ struct Executions: Sendable {
   private var states: [Digest: LedgerState] = [:]
   private(set) var finalHash: Digest
   var final: LedgerState
+  private(set) var recent = RecentBlocks()
   /// What was built last, until consensus says under which hash it stands.
   private var built: (view: View, state: LedgerState)?
 
@@ -30,7 +31,8 @@ struct Executions: Sendable {
     let executed = try parent.executing(
       transactions,
       in: BlockContext(
-        height: request.height, time: request.time, leader: Int(leader), parentHash: request.parent.hash))
+        era: parent.era.era, view: request.view, height: request.height, time: request.time, leader: Int(leader),
+        parentHash: request.parent.hash))
     built = (request.view, executed.state)
     return (
       BlockBody(transactions: transactions.map(\.envelope), outcomes: executed.outcomes), executed.state.root
@@ -75,6 +77,7 @@ struct Executions: Sendable {
   /// Takes a segment as final. Blocks not executed before are executed now.
   /// - Returns: why this node must stop, if its own execution disagrees with a quorum's.
   mutating func finalize(_ segment: LedgerSegment) -> String? {
+    var passed: [LedgerState] = []
     for block in segment.blocks {
       let hash = block.hash
       do throws(LedgerFault) {
@@ -87,7 +90,9 @@ struct Executions: Sendable {
       guard let state = state(of: hash) else { return "block \(block.header.height) does not continue this ledger" }
       final = state
       finalHash = hash
+      passed.append(state)
     }
+    recent.append(segment, passed)
     let height = final.height
     states = states.filter { $0.value.height > height }
     return nil

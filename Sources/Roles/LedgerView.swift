@@ -100,6 +100,7 @@ struct LedgerView: Sendable {
       case .activationChanged(let change): if isFollowed(change.activation) { notices.append(.changed(change)) }
       case .enclaveRegistered(let key, let owner, let expires):
         notices.append(.enclaveRegistered(key, owner: owner, expires: expires))
+      case .eraEnds, .memberConvicted, .measureTaken: break
       }
     }
     return notices
@@ -128,7 +129,8 @@ struct LedgerView: Sendable {
       .maintenance(AnnouncedMaintenance(maintenance, height: height), by: signer)
     case .registerEnclave(let evidence):
       (try? evidence.decode(AttestationEvidence.self)).map { .evidence($0.receiptKey, evidence.digest) }
-    case .enrol, .transfer, .terminate, .settleAgreed: nil
+    case .enrol, .transfer, .terminate, .settleAgreed, .changeMembers, .rotateKey, .proveReady, .reportEvidence,
+      .regulatorAction: nil
     }
   }
 }

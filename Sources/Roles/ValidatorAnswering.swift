@@ -22,10 +22,11 @@ extension ValidatorCore {
       received(content, message, from: from, &turn)
       turn.add(.reply(token, .acknowledged))
     case .submit(let transaction): submitted(token, transaction, &turn)
+    case .witness(let witnessed): witness(token, witnessed, &turn)
     case .getEntries(let request): read(token, request, &turn)
     case .getStatus: turn.add(.reply(token, .status(status)))
     default:
-      let text = "a validator answers submit, consensus, getEntries, getStatus"
+      let text = "a validator answers submit, witness, consensus, getEntries, getStatus"
       turn.add(.refuse(token, RemoteError(.unimplemented, text)))
     }
   }

@@ -20,12 +20,13 @@ extension ValidatorCore {
     switch effect {
     case .persist(let record):
       turn.add(.persist(.put(stream: Stream.journal, key: record.key, bytes: record.encoded)))
-    case .prune(let view):
-      turn.add(.persist(.prune(stream: Stream.journal, below: ConsensusRecord.firstKey(of: view))))
+    case .prune(let era, let view):
+      turn.add(.persist(.prune(stream: Stream.journal, below: ConsensusRecord.firstKey(of: view, era: era))))
     case .broadcast(let message): turn.add(.publish(.consensus, .consensus(message)))
     case .send(let message, let member):
-      turn.add(
-        .request(numbers.next(), to: members[Int(member)], .consensus(message), deadline: Self.sendDeadline))
+      let id = numbers.next()
+      if case .getSegments = message { readings[id] = members[Int(member)] }
+      turn.add(.request(id, to: members[Int(member)], .consensus(message), deadline: Self.sendDeadline))
     case .sendSegments(let height, let member):
       let id = numbers.next()
       recalls[id] = (members[Int(member)], nil)
@@ -38,6 +39,7 @@ extension ValidatorCore {
     case .setTimer(let timer, let at): turn.add(.setTimer(timerID(timer), at: at))
     case .cancelTimer(let timer): turn.add(.cancelTimer(timerID(timer)))
     case .evidence(let evidence): keep(evidence, &turn)
+    case .refuted(let proposal, let reason): refute(proposal, reason, &turn)
     case .halt(let text): turn.add(.halt(HaltReason(text)))
     case .observe(let observation): observe(observation, &turn)
     }
@@ -47,8 +49,9 @@ extension ValidatorCore {
   func timerID(_ timer: ConsensusTimer) -> TimerID { TimerID(Purpose.consensus + UInt16(timer.rawValue)) }
 
   mutating func build(_ request: BuildRequest, _ turn: inout Turn) -> ConsensusEvent {
+    guard let leader = consensus.membership.identity?.member else { return .nothingToBuild(view: request.view) }
     do throws(ExecutionError) {
-      if let built = try executions.build(request, leader: configuration.member, from: mempool) {
+      if let built = try executions.build(request, leader: leader, from: mempool) {
         return .built(view: request.view, body: built.body, stateRoot: built.root)
       }
     } catch {
@@ -73,8 +76,11 @@ extension ValidatorCore {
     guard let last = segment.blocks.last else { return }
     turn.add(.persist(.put(stream: Stream.segments, key: last.header.height, bytes: segment.encoded)))
     mempool.finalized(segment)
+    for effect in acknowledged.finalized(segment, executions.final) { turn.add(effect) }
+    watch(from: segment.blocks[0].header.height, &turn)
     reading.finalized(segment)
     finalView = last.header.view
+    if let next = segment.nextEra { begin(next, &turn) }
     turn.add(.publish(.ledger, .ledger(segment)))
     for block in segment.blocks {
       turn.add(
@@ -88,15 +94,16 @@ extension ValidatorCore {
   func observe(_ observation: ConsensusObservation, _ turn: inout Turn) {
     switch observation {
     case .entered: break
+    case .eraBegan(let era, let view): turn.note("era \(era) began with view \(view)")
     case .timedOut(let view, let leader, _):
       turn.count("consensus.timedOut")
-      turn.note("view \(view): leader \(configuration.genesis.members[Int(leader)].name) timed out")
+      turn.note("view \(view): leader \(name(of: leader)) timed out")
     case .skipped: turn.count("consensus.leaderSkipped")
     case .joinedNullify: turn.count("consensus.joinedNullify")
     case .waiting(_, let reason): turn.count("consensus.waiting.\(reason)")
     case .refused(let view, let leader, let reason):
       turn.note(
-        "view \(view): proposal of \(configuration.genesis.members[Int(leader)].name) refused: \(reason)", .warning)
+        "view \(view): proposal of \(name(of: leader)) refused: \(reason)", .warning)
     case .catchingUp(let height, _): turn.note("catching up from height \(height)")
     case .dropped(_, let reason): turn.count("consensus.dropped.\(reason)")
     }

@@ -4,28 +4,41 @@ import Ledger
 import Messages
 import Signing
 
-/// One voting member (§3.1.2): consensus decides which block, the ledger decides what it does, and this connects the
+/// One voting member (§3.1.2), or one that may become a member and observes until then: consensus decides which block, the ledger decides what it does, and this connects the
 /// two: it executes what consensus wants built or checked, keeps the transactions that wait, stores final blocks and
 /// publishes them to whoever follows.
 public struct ValidatorCore: RoleCore {
   public struct Configuration: Sendable {
     public var genesis: Genesis
-    public var member: MemberIndex
-    public var key: SigningKey
+    public var name: String
+    /// What it signs with: during a rotation the old key and the new one. The era says which counts, if any does.
+    public var keys: [SigningKey]
+    /// Every validator there is or may be, members or not: whose publications it takes.
+    public var peers: [String]
 
-    public init(genesis: Genesis, member: MemberIndex, key: SigningKey) {
+    public init(genesis: Genesis, name: String, keys: [SigningKey], peers: [String]) {
       self.genesis = genesis
-      self.member = member
-      self.key = key
+      self.name = name
+      self.keys = keys
+      self.peers = peers
+    }
+
+    /// A member from the genesis on.
+    public init(genesis: Genesis, member: MemberIndex, key: SigningKey) {
+      self.init(
+        genesis: genesis, name: genesis.members[Int(member)].name, keys: [key], peers: genesis.members.map(\.name))
     }
   }
 
-  /// Durable: consensus records by ``ConsensusRecord/key``, final segments by the height of their last block, evidence
-  /// by a running number.
+  /// Durable: consensus records by ``ConsensusRecord/key``, final segments by the height of their last block, the
+  /// others by running numbers: evidence, refuted proposals, own acknowledgements with what they are of, and others'.
   public enum Stream {
     public static let journal: UInt16 = 1
     public static let segments: UInt16 = 2
     public static let evidence: UInt16 = 3
+    public static let refuted: UInt16 = 4
+    public static let acknowledged: UInt16 = 5
+    public static let witnessed: UInt16 = 6
   }
 
   enum Purpose {
@@ -46,30 +59,43 @@ public struct ValidatorCore: RoleCore {
 
   let configuration: Configuration
   public let address: ActorAddress
-  let members: [ActorAddress]
+  /// Of the era of the next block, in member order.
+  var members: [ActorAddress] = []
   var consensus: ConsensusCore
   var executions: Executions
   var mempool = Mempool()
   var numbers = RequestNumbers()
+  /// Own questions for final blocks, and whom they were put to.
+  var readings: [RequestID: ActorAddress] = [:]
+  /// When this joiner said last that it has caught up.
+  var readyAt: Height?
   var recalls: [RequestID: (member: ActorAddress, asker: ReplyToken?)] = [:]
   var toldWaiting = false
   var declined = false
   var evidenceCount: UInt64 = 0
+  var refutedCount: UInt64 = 0
+  var archivedBytes = 0
+  var held: [HeldEvidence] = []
+  var acknowledged = AcknowledgedTransactions(stream: Stream.acknowledged)
+  /// Promises of others that are watched.
+  var witnessed: [WitnessedAcknowledgement] = []
+  var witnessedCount: UInt64 = 0
   var finalView: View = 0
   var reading = StateReading()
 
   public var subscriptions: [Subscription] {
-    members.filter { $0 != address }.flatMap { [Subscription($0, .consensus), Subscription($0, .transactions)] }
+    configuration.peers.map { ActorAddress(.validator, $0) }.filter { $0 != address }
+      .flatMap { [Subscription($0, .consensus), Subscription($0, .transactions)] }
   }
 
   /// - Throws: when the genesis is not one, a record is damaged, or the stored blocks do not re-execute: the directory
   ///   is not this network's or was altered. Restore it, or start fresh and catch up from the others.
   public init(_ configuration: Configuration, recovering records: [StoredRecord]) throws {
     self.configuration = configuration
-    members = configuration.genesis.members.map { ActorAddress(.validator, $0.name) }
-    address = members[Int(configuration.member)]
+    address = ActorAddress(.validator, configuration.name)
     executions = try Executions(genesis: configuration.genesis)
     var journal: [ConsensusRecord] = []
+    var kept: [StoredRecord] = []
     var last: LedgerSegment?
     for record in records {
       switch record.stream {
@@ -78,7 +104,7 @@ public struct ValidatorCore: RoleCore {
         let segment = try LedgerSegment(decoding: record.bytes)
         if let fault = executions.finalize(segment) { throw HaltReason(fault) }
         last = segment
-      case Stream.evidence: evidenceCount = max(evidenceCount, record.key + 1)
+      case Stream.evidence, Stream.refuted, Stream.acknowledged, Stream.witnessed: kept.append(record)
       default: break
       }
     }
@@ -86,8 +112,11 @@ public struct ValidatorCore: RoleCore {
     if let last { reading.finalized(last) }
     consensus = ConsensusCore(
       configuration: ConsensusConfiguration(
-        genesis: configuration.genesis, identity: .init(member: configuration.member, key: configuration.key)),
+        genesis: configuration.genesis, era: executions.final.era, keys: configuration.keys),
       finalized: last?.blocks.last?.header, finalization: last?.finalization, replaying: journal)
+    members = Self.addresses(executions.final.era)
+    for record in kept { try recover(record) }
+    recoverPromises()
   }
 
   public var ledger: LedgerState { executions.final }
@@ -96,13 +125,15 @@ public struct ValidatorCore: RoleCore {
     var turn = Turn(at: now)
     switch event {
     case .started:
+      for era in executions.final.eras.dropFirst() { turn.add(.recognise(era)) }
       drive(.start, &turn)
       turn.add(.setTimer(TimerID(Purpose.passOn), at: now + Self.passOnInterval))
     case .published(let subscription, _, let message): published(subscription.publisher, message, &turn)
     case .request(let token, let from, let message): answer(token, from, message, &turn)
     case .timer(let timer): timerFired(timer, &turn)
     case .recalled(let id, let records): recalled(id, records, &turn)
-    case .response, .datagrams: break
+    case .response(let id, let result): answered(id, result, &turn)
+    case .datagrams: break
     }
     tellWaiting(&turn)
     return turn.effects
@@ -128,6 +159,7 @@ public struct ValidatorCore: RoleCore {
   private mutating func timerFired(_ timer: TimerID, _ turn: inout Turn) {
     if timer.purpose == Purpose.passOn {
       passOn(&turn)
+      proveReady(&turn)
     } else if let raw = UInt8(exactly: Int(timer.purpose) - Int(Purpose.consensus)),
       let timer = ConsensusTimer(rawValue: raw)
     {

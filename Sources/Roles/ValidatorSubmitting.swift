@@ -1,8 +1,10 @@
+import Consensus
 import Effects
 import Ledger
 import Messages
+import Signing
 
-/// Transactions on their way into a block: taken, passed on, and what consensus knows of them.
+/// Transactions on their way into a block: taken, promised, passed on, and what consensus knows of them.
 extension ValidatorCore {
   mutating func submitted(_ token: ReplyToken, _ transaction: SignedTransaction, _ turn: inout Turn) {
     if let defect = executions.final.inclusionDefect(of: transaction) {
@@ -13,13 +15,25 @@ extension ValidatorCore {
     switch admit(transaction) {
     case .added:
       turn.add(.publish(.transactions, .transaction(transaction)))
-      turn.add(.reply(token, .submitted(transaction.id)))
-    case .alreadyKnown: turn.add(.reply(token, .submitted(transaction.id)))
+      acknowledge(token, transaction, &turn)
+    case .alreadyKnown: acknowledge(token, transaction, &turn)
     case .conflicting:
       turn.add(.refuse(token, RemoteError(.failedPrecondition, "another transaction with this nonce waits")))
     case .full:
       turn.add(.refuse(token, RemoteError(.tooManyRequests, "too many transactions wait already")))
     }
+  }
+
+  /// "It is in every block that I lead from the next view on, as long as it may be": signed, and durable with the
+  /// transaction before it is said. Said again in the same words.
+  private mutating func acknowledge(_ token: ReplyToken, _ transaction: SignedTransaction, _ turn: inout Turn) {
+    if let given = acknowledged[transaction.id] { return turn.add(.reply(token, .submitted(given))) }
+    let promise = SubmissionAcknowledgement(
+      transaction: transaction.id, era: consensus.membership.era, view: consensus.view + 1)
+    let acknowledgement = SignedMessage(
+      signing: promise, with: key, network: configuration.genesis.networkID)
+    for effect in acknowledged.give(acknowledgement, of: transaction) { turn.add(effect) }
+    turn.add(.reply(token, .submitted(acknowledgement)))
   }
 
   mutating func admit(_ transaction: SignedTransaction) -> Mempool.Admission {
@@ -35,6 +49,7 @@ extension ValidatorCore {
     for transaction in mempool.unplaced(limit: Self.passOnBatch) {
       turn.add(.publish(.transactions, .transaction(transaction)))
     }
+    report(&turn)
     turn.add(.setTimer(TimerID(Purpose.passOn), at: turn.now + Self.passOnInterval))
   }
 

@@ -19,19 +19,34 @@ public enum VerificationError: Error, Equatable, Sendable {
   case malformed(String)
   /// A certificate has fewer than a quorum of distinct members, or names one that is none.
   case noQuorum
+  /// Signed by members of an era that is not known here: whoever gets it is behind, and nobody is to blame.
+  case unknownEra(UInt64)
 }
 
 /// What signatures are checked against.
 public struct VerificationContext: Hashable, Sendable {
   public let network: Digest
   public let scheme: SignatureScheme
-  /// The voting members of the current era, in member order.
-  public let members: [PublicKey]
+  /// The voting members of every era that is known, from the first on, each in member order.
+  private var eras: [[PublicKey]]
 
+  /// - Parameter members: of the first era, in member order.
   public init(network: Digest, scheme: SignatureScheme, members: [PublicKey]) {
     self.network = network
     self.scheme = scheme
-    self.members = members
+    eras = [members]
+  }
+
+  /// Nil for an era that is not known (yet).
+  public func members(of era: UInt64) -> [PublicKey]? { era < UInt64(eras.count) ? eras[Int(era)] : nil }
+
+  /// Eras known: 0 ..< this.
+  public var eraCount: UInt64 { UInt64(eras.count) }
+
+  /// Takes the members of the era after the last known one. Of an era that is known, or lies further ahead, nothing
+  /// changes. To be said only of what a final block states.
+  public mutating func learn(members: [PublicKey], of era: UInt64) {
+    if era == eraCount { eras.append(members) }
   }
 }
 
@@ -58,7 +73,7 @@ public struct Verified<Value: Sendable>: Sendable {
 /// Checks signatures. Each verifier belongs to one member or one party and remembers the checks that held, so a
 /// transaction seen on submission is not verified again inside a block; members never share one.
 public struct Verifier: Sendable {
-  public let context: VerificationContext
+  public private(set) var context: VerificationContext
   private var held: RecentSet
 
   /// - Parameter rememberedChecks: how many checks that held are remembered, at most twice this many at a time.
@@ -66,6 +81,9 @@ public struct Verifier: Sendable {
     self.context = context
     held = RecentSet(generationSize: rememberedChecks)
   }
+
+  /// Votes of the next era hold under these keys from now on.
+  public mutating func learn(members: [PublicKey], of era: UInt64) { context.learn(members: members, of: era) }
 
   public mutating func verify<Value: Verifiable>(_ value: Value) throws(VerificationError) -> Verified<Value> {
     for check in try value.signatureChecks(in: context) {

@@ -109,6 +109,9 @@ struct Trace {
       kind(25)
       write(datagrams)
     case .observe: kind(26)
+    case .recognise(let era):
+      kind(28)
+      pending.write(era.era)
     case .halt: kind(27)
     }
     if let content { pending.write(content) }

@@ -42,6 +42,9 @@ extension World {
     case .transmit(let datagrams):
       trace.add(effect, content: nil)
       transmit(datagrams, by: actor)
+    case .recognise(let era):
+      trace.add(effect, content: nil)
+      verifier.learn(era)
     case .observe(let observation):
       trace.add(effect, content: nil)
       observer(now, actors[actor].address, observation)

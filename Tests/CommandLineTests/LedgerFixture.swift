@@ -63,7 +63,7 @@ struct LedgerFixture {
     let previous = segments.last?.blocks.last
     let parent = previous?.hash ?? genesis.networkID
     let context = BlockContext(
-      height: height, time: state.time + .milliseconds(500), leader: Int(height % 4), parentHash: parent)
+      era: 0, view: height, height: height, time: state.time + .milliseconds(500), leader: Int(height % 4), parentHash: parent)
     let executed = try state.executing(transactions, in: context)
     let body = BlockBody(transactions: transactions.map(\.envelope), outcomes: executed.outcomes)
     let header = BlockHeader(

@@ -11,19 +11,28 @@ struct Checker {
   private(set) var violations: [String] = []
 
   private var finalByHeight: [Height: Digest] = [:]
-  private var finalByView: [View: Digest] = [:]
-  private var notarizedByView: [View: Digest] = [:]
-  private var finalizedByView: [View: Digest] = [:]
-  private var nullified: Set<View> = []
-  private var notarizeVotes: [MemberIndex: [View: Digest]] = [:]
-  private var finalizeVotes: [MemberIndex: [View: Digest]] = [:]
-  private var nullifyVotes: [MemberIndex: Set<View>] = [:]
-  private var highest: [MemberIndex: (view: View, height: Height)] = [:]
+  private var finalByView: [Place: Digest] = [:]
+  private var notarizedByView: [Place: Digest] = [:]
+  private var finalizedByView: [Place: Digest] = [:]
+  private var nullified: Set<Place> = []
+  /// By participant.
+  private var notarizeVotes: [MemberIndex: [Place: Digest]] = [:]
+  private var finalizeVotes: [MemberIndex: [Place: Digest]] = [:]
+  private var nullifyVotes: [MemberIndex: Set<Place>] = [:]
+  private var highest: [MemberIndex: (place: Place, height: Height)] = [:]
+
+  /// Views are ordered by (era, view).
+  struct Place: Hashable, Comparable, CustomStringConvertible {
+    let era: Era
+    let view: View
+    static func < (left: Place, right: Place) -> Bool { (left.era, left.view) < (right.era, right.view) }
+    var description: String { era == 0 ? "\(view)" : "\(era).\(view)" }
+  }
 
   init(_ consortium: TestConsortium, faulty: Set<MemberIndex>) {
     self.consortium = consortium
     self.faulty = faulty
-    verifier = Verifier(context: consortium.context)
+    verifier = Verifier(context: consortium.fullContext)
   }
 
   private mutating func fail(_ text: String) { violations.append(text) }
@@ -31,7 +40,7 @@ struct Checker {
   /// S2, S3, S4, S6 on every certificate that is stored or sent by anyone honest.
   mutating func saw(_ certificate: Certificate) {
     if (try? verifier.verify(certificate)) == nil { fail("S6: certificate without quorum in view \(certificate.view)") }
-    let view = certificate.view
+    let view = Place(era: certificate.era, view: certificate.view)
     switch certificate.ballot {
     case .notarize(let proposition):
       if let other = notarizedByView.updateValue(proposition.blockHash, forKey: view), other != proposition.blockHash {
@@ -53,10 +62,10 @@ struct Checker {
 
   /// S7 and S8 on every vote an honest member sends, across its restarts.
   mutating func said(_ vote: Vote, durable: Bool) {
-    let member = vote.member
+    let member = consortium.participant(vote.member, in: vote.ballot.era)
     guard !faulty.contains(member) else { return }
     if !durable { fail("S8: member \(member) spoke before its record was durable") }
-    let view = vote.ballot.view
+    let view = Place(era: vote.ballot.era, view: vote.ballot.view)
     switch vote.ballot {
     case .notarize(let proposition):
       if let other = notarizeVotes[member, default: [:]].updateValue(proposition.blockHash, forKey: view),
@@ -92,7 +101,8 @@ struct Checker {
       if let other = finalByHeight.updateValue(hash, forKey: header.height), other != hash {
         fail("S1: two final blocks at height \(header.height)")
       }
-      if let other = finalByView.updateValue(hash, forKey: header.view), other != hash {
+      if let other = finalByView.updateValue(hash, forKey: Place(era: header.era, view: header.view)),
+        other != hash {
         fail("S1: two final blocks in view \(header.view)")
       }
       if header.height > 1, finalByHeight[header.height - 1] != header.parentHash { fail("S1: not a chain") }
@@ -104,16 +114,22 @@ struct Checker {
   }
 
   /// S9, seen at the end of each turn and after each restart.
-  mutating func stands(_ member: MemberIndex, view: View, height: Height) {
-    if let before = highest[member], before.view > view || before.height > height {
-      fail("S9: member \(member) went back from view \(before.view), height \(before.height) to \(view), \(height)")
+  mutating func stands(_ member: MemberIndex, _ place: Place, height: Height) {
+    if let before = highest[member], before.place > place || before.height > height {
+      fail("S9: member \(member) went back from view \(before.place), height \(before.height) to \(place), \(height)")
     }
-    highest[member] = (view, height)
+    highest[member] = (place, height)
   }
 
   /// A1.
   mutating func accused(_ evidence: ConsensusEvidence, by member: MemberIndex) {
-    if !faulty.contains(evidence.member) { fail("A1: member \(member) accuses honest \(evidence.member): \(evidence)") }
+    let accused = consortium.participant(evidence.member, in: evidence.era)
+    if !faulty.contains(accused) { fail("A1: member \(member) accuses honest \(accused): \(evidence)") }
+  }
+
+  mutating func refuted(_ proposal: Proposal, _ reason: String, by member: MemberIndex) {
+    let leader = consortium.participant(proposal.block.header.leader, in: proposal.block.header.era)
+    if !faulty.contains(leader) { fail("A1: member \(member) refutes a block of honest \(leader): \(reason)") }
   }
 
   mutating func halted(_ member: MemberIndex, _ reason: String) { fail("member \(member) halted: \(reason)") }

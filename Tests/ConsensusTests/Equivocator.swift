@@ -16,7 +16,7 @@ enum Equivocator {
     case .vote(let vote):
       var lies = [message]
       switch random.next() % 4 {
-      case 0: lies = [.vote(consortium.vote(.nullify(era: 0, view: vote.ballot.view), by: vote.member))]
+      case 0: lies = [.vote(consortium.vote(.nullify(era: vote.ballot.era, view: vote.ballot.view), by: vote.member))]
       case 1:
         if let proposition = vote.ballot.proposition {
           lies.append(.vote(consortium.vote(.finalize(proposition), by: vote.member)))
@@ -24,7 +24,7 @@ enum Equivocator {
       case 2:
         if let proposition = vote.ballot.proposition {
           let other = Proposition(
-            era: 0, view: proposition.view, parentView: proposition.parentView,
+            era: proposition.era, view: proposition.view, parentView: proposition.parentView,
             blockHash: Digest(label: "other", proposition.blockHash.bytes))
           lies.append(.vote(consortium.vote(.notarize(other), by: vote.member)))
         }

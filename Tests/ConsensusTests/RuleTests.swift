@@ -48,7 +48,7 @@ struct RuleTests {
     #expect(effects.contains { if case .validate(_, wrong.hash) = $0 { true } else { false } })
     effects = script.core.handle(.validated(block: wrong.hash, .invalid("state root")), at: script.now)
     #expect(effects.spoken == [.nullify(era: 0, view: 1)])
-    #expect(effects.evidence == [.invalidProposal(wrong, reason: "state root")])
+    #expect(effects.refuted == [wrong])
   }
 
   @Test func aNotarizedBlockThatExecutionRefutesStopsTheNode() throws {
@@ -72,7 +72,7 @@ struct RuleTests {
     #expect(script.core.view == 2)
     let effects = try script.hear(.proposal(second), from: 2)
     #expect(effects.spoken == [.nullify(era: 0, view: 2)])
-    #expect(effects.evidence.map(\.member) == [2])
+    #expect(effects.refuted == [second])
   }
 
   @Test func aProposalCarriesALaggardIntoItsView() throws {

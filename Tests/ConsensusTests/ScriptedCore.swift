@@ -13,7 +13,7 @@ struct ScriptedCore {
     self.consortium = consortium
     core = ConsensusCore(configuration: consortium.configuration(of: member), finalized: nil, replaying: records)
     now = consortium.genesisTime + .seconds(1)
-    verifier = Verifier(context: consortium.context)
+    verifier = Verifier(context: consortium.fullContext)
   }
 
   /// One event, and whatever blocks it wants executed are valid.
@@ -40,6 +40,7 @@ extension [ConsensusEffect] {
       switch effect {
       case .broadcast(.vote(let vote)): vote.ballot
       case .broadcast(.proposal(let proposal)): proposal.vote.ballot
+      case .broadcast(.reproposal(let reproposal)): reproposal.vote.ballot
       default: nil
       }
     }
@@ -51,6 +52,10 @@ extension [ConsensusEffect] {
 
   var evidence: [ConsensusEvidence] {
     compactMap { if case .evidence(let evidence) = $0 { evidence } else { nil } }
+  }
+
+  var refuted: [Proposal] {
+    compactMap { if case .refuted(let proposal, _) = $0 { proposal } else { nil } }
   }
 
   var halts: [String] {

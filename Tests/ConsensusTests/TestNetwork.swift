@@ -47,7 +47,7 @@ final class TestNetwork {
     self.weather = weather
     self.faulty = faulty
     random = SeededGenerator(seed: seed)
-    members = (0..<MemberIndex(consortium.count)).map { TestMember($0, of: consortium) }
+    members = (0..<MemberIndex(consortium.participants)).map { TestMember($0, of: consortium) }
     checker = Checker(consortium, faulty: faulty.map { [$0] } ?? [])
     now = consortium.genesisTime + .seconds(1)
   }
@@ -69,8 +69,9 @@ final class TestNetwork {
   func submit(_ number: UInt64, to receivers: [MemberIndex]? = nil) {
     let envelope = consortium.note(number)
     let digest = envelope.digest
+    let change = TestApplication.change(envelope)
     for member in receivers ?? members.indices.map({ MemberIndex($0) }) {
-      members[Int(member)].pool.append((envelope, digest))
+      members[Int(member)].pool.append((envelope, digest, change))
       tellWaiting(member)
     }
   }
@@ -108,7 +109,16 @@ final class TestNetwork {
       guard members[Int(receiver)].isUp else { return }
       do {
         let verified = try members[Int(receiver)].verifier.verify(message)
-        drive(receiver, .received(verified, from: sender))
+        // Who is no member of the receiver's era may read the ledger, and no more: as the validator role has it.
+        if let member = core(receiver).flatMap({ consortium.member(sender, in: $0.membership.era) }) {
+          drive(receiver, .received(verified, from: member))
+        } else if case .getSegments(let height) = message {
+          sendSegments(from: height, by: receiver, to: sender)
+        } else if case .segments = message {
+          drive(receiver, .received(verified, from: nil))
+        }
+      } catch VerificationError.unknownEra {
+        // The receiver is behind.
       } catch {
         if sender != faulty { checker.halted(sender, "sent a message that does not verify: \(error)") }
       }
@@ -146,7 +156,8 @@ final class TestNetwork {
       }
     }
     if let core = members[Int(member)].core, member != faulty {
-      checker.stands(member, view: core.view, height: members[Int(member)].height)
+      checker.stands(
+        member, Checker.Place(era: core.membership.era, view: core.view), height: members[Int(member)].height)
     }
     tellWaiting(member)
   }
@@ -165,8 +176,9 @@ final class TestNetwork {
     case .persist(let record):
       members[index].records[record.key] = record
       if case .certificate(let certificate) = record, member != faulty { checker.saw(certificate) }
-    case .prune(let view):
-      members[index].records = members[index].records.filter { $0.key >= ConsensusRecord.firstKey(of: view) }
+    case .prune(let era, let view):
+      let first = ConsensusRecord.firstKey(of: view, era: era)
+      members[index].records = members[index].records.filter { $0.key >= first }
     case .broadcast(let message):
       check(message, from: member)
       for receiver in members.indices where receiver != index {
@@ -180,17 +192,16 @@ final class TestNetwork {
       }
     case .send(let message, let receiver):
       check(message, from: member)
-      transmit(message, from: member, to: receiver)
+      transmit(message, from: member, to: participant(receiver, asSeenBy: member))
     case .sendSegments(let height, let receiver):
-      let segments = members[index].log.filter { ($0.blocks.last?.header.height ?? 0) >= height }.prefix(8)
-      transmit(.segments(Array(segments)), from: member, to: receiver)
+      sendSegments(from: height, by: member, to: participant(receiver, asSeenBy: member))
     case .build(let request):
+      let era = members[index].era.era
       let notes = request.onlyEmpty ? [] : Array(members[index].waiting.prefix(16))
       if notes.isEmpty, request.mayDecline {
         events.append(.nothingToBuild(view: request.view))
       } else {
-        let body = BlockBody(
-          transactions: notes, outcomes: BlockOutcomes(results: notes.map { _ in .accepted }, events: []))
+        let body = TestApplication.body(notes, era: era, view: request.view, of: consortium)
         let root = TestApplication.root(after: request.parent.hash, body)
         events.append(.built(view: request.view, body: body, stateRoot: root))
       }
@@ -210,6 +221,8 @@ final class TestNetwork {
     case .evidence(let evidence):
       members[index].evidence.append(evidence)
       if member != faulty { checker.accused(evidence, by: member) }
+    case .refuted(let proposal, let reason):
+      if member != faulty { checker.refuted(proposal, reason, by: member) }
     case .halt(let reason):
       members[index].halted = reason
       if member != faulty { checker.halted(member, reason) }
@@ -222,6 +235,7 @@ final class TestNetwork {
     switch message {
     case .vote(let vote): said(vote, by: member)
     case .proposal(let proposal): said(proposal.vote, by: member)
+    case .reproposal(let reproposal): said(reproposal.vote, by: member)
     case .certificate(let certificate): checker.saw(certificate)
     case .certificates(let certificates): for certificate in certificates { checker.saw(certificate) }
     default: break
@@ -229,15 +243,30 @@ final class TestNetwork {
   }
 
   private func said(_ vote: Vote, by member: MemberIndex) {
-    let isPruned = vote.ballot.view <= members[Int(member)].tip?.view ?? 0
+    let era = members[Int(member)].era.era
+    let isPruned =
+      vote.ballot.era < era || vote.ballot.era == era && vote.ballot.view <= members[Int(member)].tip?.view ?? 0
     let isDurable = members[Int(member)].records.values.contains { record in
       switch record {
       case .vote(let own): own == vote
       case .proposal(let proposal): proposal.vote == vote
+      case .reproposal(let reproposal): reproposal.vote == vote
       case .certificate: false
       }
     }
     checker.said(vote, durable: isDurable || isPruned)
+  }
+
+  private func core(_ participant: MemberIndex) -> ConsensusCore? { members[Int(participant)].core }
+
+  /// The members that a core names are those of the era it stands in when the effect is carried out.
+  private func participant(_ member: MemberIndex, asSeenBy speaker: MemberIndex) -> MemberIndex {
+    consortium.participant(member, in: members[Int(speaker)].era.era)
+  }
+
+  private func sendSegments(from height: Height, by sender: MemberIndex, to receiver: MemberIndex) {
+    let segments = members[Int(sender)].log.filter { ($0.blocks.last?.header.height ?? 0) >= height }.prefix(8)
+    transmit(.segments(Array(segments)), from: sender, to: receiver)
   }
 
   // MARK: The network

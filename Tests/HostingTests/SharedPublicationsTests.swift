@@ -88,7 +88,7 @@ struct SharedPublicationsTests {
 
   @Test func `what was verified for another network says nothing`() async throws {
     let seen = Log<String>()
-    let other = VerificationContext(network: .zero, scheme: .simulated, members: Self.members.context.members)
+    let other = VerificationContext(network: .zero, scheme: .simulated, members: Self.members.context.members(of: 0) ?? [])
     var process = try await Process(other)
     try await process.start(Self.follower("f", as: .customer, of: Process.member, seen))
     try process.publish(Self.members.publication(1))

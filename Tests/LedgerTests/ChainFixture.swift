@@ -16,7 +16,8 @@ struct ChainFixture {
     let previous = blocks.last?.hash ?? world.genesis.networkID
     let time = world.state.time + .milliseconds(500)
     let leader = MemberIndex(world.state.height % 4)
-    let context = BlockContext(height: view, time: time, leader: Int(leader), parentHash: previous)
+    let context = BlockContext(
+      era: 0, view: view, height: view, time: time, leader: Int(leader), parentHash: previous)
     let executed = try world.state.executing(transactions, in: context)
     let body = BlockBody(transactions: transactions.map(\.envelope), outcomes: executed.outcomes)
     var block = Block(

@@ -106,7 +106,7 @@ struct World {
   func next(after span: Span = .milliseconds(500), leader: Int? = nil) -> BlockContext {
     let leaders = genesis.members.count(where: \.leads)
     return BlockContext(
-      height: state.height + 1, time: state.time + span, leader: leader ?? Int(state.height) % leaders,
+      era: state.chain.era, view: max(state.height + 1, state.era.firstView), height: state.height + 1, time: state.time + span, leader: leader ?? Int(state.height) % leaders,
       parentHash: tip)
   }
 
@@ -125,7 +125,7 @@ struct World {
   }
 
   mutating func passDeadlines(to instant: Instant) throws {
-    while state.chain.horizon(faults: state.rules.faults) < instant { try block(after: .seconds(4)) }
+    while state.chain.horizon(faults: state.faults) < instant { try block(after: .seconds(4)) }
   }
 
   // MARK: A contract and its activation

@@ -244,3 +244,27 @@ extension ProvenEntries: Sampled {
       proof: tree.rangeProof(from: from, before: [0xFF]))
   }
 }
+
+extension SnapshotRequest: Sampled {
+  static func sample(_ draw: inout Draw) -> Self { SnapshotRequest(height: draw.below(3) == 0 ? nil : draw()) }
+}
+
+extension SnapshotManifest: Sampled {
+  static func sample(_ draw: inout Draw) -> Self {
+    SnapshotManifest(
+      headers: draw.list(1...2), finalization: draw(), entries: draw(), history: draw.list(0...1))
+  }
+}
+
+extension SnapshotChunkRequest: Sampled {
+  static func sample(_ draw: inout Draw) -> Self {
+    SnapshotChunkRequest(height: draw(), from: draw.bytes(Int(draw.below(40))))
+  }
+}
+
+extension SnapshotChunk: Sampled {
+  static func sample(_ draw: inout Draw) -> Self {
+    let entries = ProvenEntries.sample(&draw)
+    return SnapshotChunk(height: draw(), from: entries.from, before: entries.before, proof: entries.proof)
+  }
+}

@@ -53,21 +53,48 @@ extension Proposal: Sampled {
   static func sample(_ draw: inout Draw) -> Self { Proposal(block: draw(), vote: draw()) }
 }
 
+extension Reproposal: Sampled {
+  static func sample(_ draw: inout Draw) -> Self {
+    Reproposal(block: draw(), vote: draw(), certificate: draw(), skipped: draw())
+  }
+}
+
+extension EraRecord: Sampled {
+  static func sample(_ draw: inout Draw) -> Self {
+    EraRecord(era: draw(), firstView: draw(), version: draw(), members: draw())
+  }
+}
+
+extension MemberChange: Sampled {
+  static func sample(_ draw: inout Draw) -> Self {
+    MemberChange(era: draw(), number: draw(), joining: draw(), leaving: draw(), grounds: draw())
+  }
+}
+
+extension KeyRotation: Sampled {
+  static func sample(_ draw: inout Draw) -> Self { KeyRotation(era: draw(), old: draw(), new: draw()) }
+}
+
 extension LedgerSegment: Sampled {
   static func sample(_ draw: inout Draw) -> Self { LedgerSegment(blocks: draw.list(1...2), finalization: draw()) }
 }
 
 extension LedgerEvent: Sampled {
   static func sample(_ draw: inout Draw) -> Self {
-    draw.below(2) == 0
-      ? .activationChanged(draw()) : .enclaveRegistered(key: draw(), owner: draw(), expires: draw())
+    switch draw.below(5) {
+    case 0: .activationChanged(draw())
+    case 1: .enclaveRegistered(key: draw(), owner: draw(), expires: draw())
+    case 2: .memberConvicted(draw())
+    case 3: .measureTaken(draw(), draw())
+    default: .eraEnds(next: draw())
+    }
   }
 }
 
 extension ConsensusMessage: Sampled {
   static func sample(_ draw: inout Draw) -> Self {
     let from = draw.below(1 << 40)
-    return switch draw.below(9) {
+    return switch draw.below(10) {
     case 0: .vote(draw())
     case 1: .proposal(draw())
     case 2: .certificate(draw())
@@ -76,6 +103,7 @@ extension ConsensusMessage: Sampled {
     case 5: .getCertificates(from: from, through: from + draw.below(256))
     case 6: .certificates(draw())
     case 7: .getSegments(from: draw())
+    case 8: .reproposal(draw())
     default: .segments(draw())
     }
   }
@@ -125,6 +153,10 @@ extension Action: Sampled {
         byCustomer: draw.signed(SettlementAgreement.sample(&draw)),
         byOperator: draw.signed(SettlementAgreement.sample(&draw))),
       .settleByRecord(draw(), draw()),
+      .reportEvidence(draw()),
+      .changeMembers(approvals: [draw.signed(MemberChange.sample(&draw)), draw.signed(MemberChange.sample(&draw))]),
+      .rotateKey(draw.signed(KeyRotation.sample(&draw))),
+      .regulatorAction(approvals: [draw.signed(RegulatorOrder.sample(&draw))]), .proveReady(block: draw()),
     ]
   }
 }
@@ -134,7 +166,9 @@ extension Message {
   static func every(_ draw: inout Draw) -> [Message] {
     [
       .acknowledged, .getStatus, .status(draw()), .consensus(draw()), .ledger(draw()), .transaction(draw()),
-      .submit(draw()), .submitted(draw()), .getEntries(draw()), .entries(draw()), .getTerms, .terms(draw()),
+      .submit(draw()), .submitted(draw()), .getEntries(draw()), .entries(draw()),
+      .getSnapshot(draw()), .snapshot(draw()), .getSnapshotChunk(draw()), .snapshotChunk(draw()),
+      .witness(draw()), .approval(draw.signed(RegulatorOrder.sample(&draw))), .getTerms, .terms(draw()),
       .getQuote(epochs: draw()), .quote(draw()), .getHistory, .history(draw()), .activate(draw()),
       .activationRequested(draw()), .proposeSettlement(draw()), .requestHandover(draw()), .proposeSegment(draw()),
       .inviteToFlow(draw()), .flowAccepted(draw()), .getEpochMaterial(draw()), .epochMaterial(draw()),

@@ -29,7 +29,7 @@ extension HandoverRequest: Sampled {
 
 extension BlockOutcomes: Sampled {
   static func sample(_ draw: inout Draw) -> Self {
-    BlockOutcomes(results: draw(), events: draw())
+    BlockOutcomes(results: draw(), events: draw(), room: draw())
   }
 }
 
@@ -105,7 +105,7 @@ extension NetworkParameters: Sampled {
     NetworkParameters(
       heartbeat: draw(), timeoutFloor: draw(), timeoutCap: draw(), maximumBehind: draw(), maximumAhead: draw(),
       blockTransactions: draw(), senderQuota: draw(), expiriesPerBlock: draw(), attestationLifetime: draw(),
-      attestationNonceAge: draw())
+      attestationNonceAge: draw(), regulatorThreshold: draw(), maximumFreeze: draw())
   }
 }
 

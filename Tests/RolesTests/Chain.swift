@@ -66,7 +66,8 @@ struct Chain {
     let (height, time) = (state.height + 1, state.time + span)
     let leader = MemberIndex(state.height % 4)
     let executed = try state.executing(
-      transactions, in: BlockContext(height: height, time: time, leader: Int(leader), parentHash: tip))
+      transactions, in: BlockContext(
+        era: 0, view: height, height: height, time: time, leader: Int(leader), parentHash: tip))
     state = executed.state
     return seal(transactions, executed.outcomes, at: time)
   }
@@ -79,7 +80,10 @@ struct Chain {
   ) throws -> LedgerSegment {
     let time = state.time + span
     state = try state.executing(
-      [], in: BlockContext(height: state.height + 1, time: time, leader: Int(state.height % 4), parentHash: tip)
+      [],
+      in: BlockContext(
+        era: 0, view: state.height + 1, height: state.height + 1, time: time, leader: Int(state.height % 4),
+        parentHash: tip)
     ).state
     let results = transactions.map { _ in TransactionResult.accepted }
     return seal(transactions, BlockOutcomes(results: results, events: events), at: time)

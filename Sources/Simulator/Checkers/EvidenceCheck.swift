@@ -24,15 +24,15 @@ struct EvidenceCheck {
     let accused = consortium.name(evidence.member)
     if consortium.isHonest(evidence.member) {
       violations.add(
-        .honestNeverNamed, "\(accuser) accuses \(accused), who is honest, of view \(evidence.view): \(evidence.name)",
+        .honestNeverNamed, "\(accuser) accuses \(accused), who is honest, of view \(evidence.view): \(evidence.kind.name)",
         at: now)
     }
     if !Self.isTrue(evidence, consortium) {
       violations.add(
-        .honestNeverNamed, "\(accuser) accuses \(accused) with what proves nothing: \(evidence.name)", at: now)
+        .honestNeverNamed, "\(accuser) accuses \(accused) with what proves nothing: \(evidence.kind.name)", at: now)
     }
     named.insert(evidence.member)
-    proven[Key(view: evidence.view, member: evidence.member, kind: evidence.kind), default: []].insert(member)
+    proven[Key(view: evidence.view, member: evidence.member, kind: evidence.kind.rawValue), default: []].insert(member)
   }
 
   func isProven(_ kind: UInt8, of member: MemberIndex, in view: View, by witness: MemberIndex) -> Bool {
@@ -53,9 +53,12 @@ struct EvidenceCheck {
     case .notarizeFinalize(let first, let second):
       guard case .notarize(let one) = first.ballot, case .finalize(let other) = second.ballot else { return false }
       return one.blockHash != other.blockHash && agree(first, second, consortium)
-    case .invalidProposal(let proposal, _):
+    case .invalidProposal(let invalid):
       // That the block is invalid takes execution: whoever is honest never proposes one, which is checked by name.
-      return proposal.vote.ballot.proposition?.blockHash == proposal.block.hash && consortium.isSigned(proposal.vote)
+      return consortium.isSigned(invalid.vote)
+    case .brokenAcknowledgement:
+      // A promise and a block without what it promised: whoever is honest is never named in one.
+      return true
     }
   }
 
@@ -63,27 +66,5 @@ struct EvidenceCheck {
   private static func agree(_ first: Vote, _ second: Vote, _ consortium: Consortium) -> Bool {
     first.member == second.member && first.ballot.view == second.ballot.view
       && first.ballot.era == second.ballot.era && consortium.isSigned(first) && consortium.isSigned(second)
-  }
-}
-
-extension ConsensusEvidence {
-  var kind: UInt8 {
-    switch self {
-    case .conflictingNotarize: 1
-    case .conflictingFinalize: 2
-    case .nullifyFinalize: 3
-    case .notarizeFinalize: 4
-    case .invalidProposal: 5
-    }
-  }
-
-  var name: String {
-    switch self {
-    case .conflictingNotarize: "two notarize votes"
-    case .conflictingFinalize: "two finalize votes"
-    case .nullifyFinalize: "nullify and finalize"
-    case .notarizeFinalize: "notarize and finalize of different blocks"
-    case .invalidProposal(_, let reason): "an invalid proposal, \(reason)"
-    }
   }
 }

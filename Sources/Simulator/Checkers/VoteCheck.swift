@@ -86,7 +86,7 @@ struct VoteCheck {
     let record = ConsensusRecord.vote(vote)
     if disk.record(of: ValidatorCore.Stream.journal, key: record.key) == record.encoded { return true }
     // The first record of a view is its proposal.
-    let key = ConsensusRecord.firstKey(of: vote.ballot.view)
+    let key = ConsensusRecord.firstKey(of: vote.ballot.view, era: vote.ballot.era)
     guard let bytes = disk.record(of: ValidatorCore.Stream.journal, key: key),
       case .proposal(let proposal)? = try? ConsensusRecord(decoding: bytes)
     else { return false }

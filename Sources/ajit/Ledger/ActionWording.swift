@@ -24,6 +24,9 @@ extension Action {
     case .dispute: "Dispute"
     case .announceMaintenance: "AnnounceMaintenance"
     case .handOver: "HandOver"
+    case .changeMembers: "ChangeMembers"
+    case .rotateKey: "RotateKey"
+    case .proveReady: "ProveReady"
     }
   }
 
@@ -62,6 +65,15 @@ extension Action {
     case .announceMaintenance(let maintenance): "of \(maintenance.cells.joined(separator: ", "))"
     case .handOver(let handover):
       "\(handover.activation.short), \(handover.end) end to \(handover.cell) from epoch \(handover.from)"
+    case .changeMembers(let approvals):
+      (try? approvals.first?.decode(MemberChange.self)).map { change in
+        let joining = change.joining.map { "+\($0.name)" }
+        let leaving = change.leaving.map { "-\($0.short)" }
+        return "\((joining + leaving).joined(separator: " ")), \(approvals.count) approvals"
+      } ?? "unreadable"
+    case .rotateKey(let consent):
+      (try? consent.decode(KeyRotation.self)).map { "\($0.old.short) to \($0.new.short)" } ?? "unreadable"
+    case .proveReady(let block): "has block \(block.short)"
     }
   }
 }
