@@ -83,6 +83,8 @@ func tests(_ module: String, _ others: Target.Dependency...) -> Target {
 let testTargets: [Target] = [
   .target(
     name: "FixtureSupport", dependencies: ["Signing", "Wire"], path: "Tests/FixtureSupport", swiftSettings: strict),
+  // Disks that lose what was not synced: a SQLite VFS.
+  .target(name: "CFaultyDisk", path: "Tests/CFaultyDisk", linkerSettings: [.linkedLibrary("sqlite3")]),
   .testTarget(name: "ArchitectureTests", swiftSettings: strict),
   tests("Wire", "Signing"),
   tests("Signing", "Wire"),
@@ -97,7 +99,8 @@ let testTargets: [Target] = [
   tests(
     "Simulator", "Assembly", "Roles", "Enclave", "Topology", "Ledger", "Consensus", "Metering", "Slicing", "Effects",
     "Messages", "Signing", "Wire"),
-  tests("Storage", "Slicing", "Effects", "Messages", "Signing", "Wire", grdb),
+  tests(
+    "Storage", "CFaultyDisk", "Roles", "Ledger", "Slicing", "Effects", "Messages", "Signing", "Wire", grdb),
   tests("Bus", "Messages", "Signing", "Wire"),
   tests("Hosting", "Bus", "Effects", "Messages", "Signing", "Wire"),
   tests(

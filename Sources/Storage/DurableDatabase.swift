@@ -36,23 +36,15 @@ struct DurableDatabase: Sendable {
   static let maximumPagesGivenBack = 512
 
   /// Opens or creates the file, brings its tables up to date and checks it.
-  init(path: String, migrator: DatabaseMigrator) throws(StorageError) {
-    self.path = path
-    var configuration = Configuration()
-    configuration.label = "AJIT.storage"
-    let size = try Self.sizeOfOwnFile(path)
-    configuration.prepareDatabase { database in
-      // Before the write-ahead log is switched on, so that it is in the file itself from the first byte.
-      if size == 0 {
-        try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
-        try database.execute(sql: "PRAGMA application_id = \(Self.applicationID)")
-      }
-      try database.execute(sql: "PRAGMA journal_mode = WAL")
-      try database.execute(sql: "PRAGMA synchronous = FULL")
-      try database.execute(sql: "PRAGMA wal_autocheckpoint = \(Self.checkpointPages)")
-      try database.execute(sql: "PRAGMA journal_size_limit = \(Self.maximumIdleLogBytes)")
+  init(
+    path: String, migrator: DatabaseMigrator, checkpointPages: Int = DurableDatabase.checkpointPages
+  ) throws(StorageError) {
+    var size = try Self.sizeOfOwnFile(path)
+    if size == 0 {
+      try Self.create(path)
+      size = try Self.sizeOfOwnFile(path)
     }
-    queue = try translatingErrors(path) { try DatabaseQueue(path: path, configuration: configuration) }
+    try self.init(opening: path, checkpointPages: checkpointPages)
     do {
       try check(size: size, migrator: migrator)
     } catch {
@@ -60,6 +52,55 @@ struct DurableDatabase: Sendable {
       try? queue.close()
       throw error
     }
+  }
+
+  /// - Parameter isNew: nothing is in it yet.
+  private init(
+    opening path: String, isNew: Bool = false, checkpointPages: Int = DurableDatabase.checkpointPages
+  ) throws(StorageError) {
+    self.path = path
+    var configuration = Configuration()
+    configuration.label = "AJIT.storage"
+    configuration.prepareDatabase { database in
+      if isNew {
+        try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+        try database.execute(sql: "PRAGMA application_id = \(Self.applicationID)")
+      }
+      try database.execute(sql: "PRAGMA journal_mode = WAL")
+      try database.execute(sql: "PRAGMA synchronous = FULL")
+      try database.execute(sql: "PRAGMA wal_autocheckpoint = \(checkpointPages)")
+      try database.execute(sql: "PRAGMA journal_size_limit = \(Self.maximumIdleLogBytes)")
+    }
+    queue = try translatingErrors(path) { try DatabaseQueue(path: path, configuration: configuration) }
+  }
+
+  /// Made beside, synced, renamed: the file is there as ours, or it is not there.
+  private static func create(_ path: String) throws(StorageError) {
+    let new = "\(path).new"
+    for leftover in ["", "-wal", "-shm", "-journal"] { _ = unlink(new + leftover) }
+    do throws(StorageError) {
+      try DurableDatabase(opening: new, isNew: true).close()
+      try synchronize(new)
+      guard rename(new, path) == 0 else {
+        throw .unwritable(path: path, detail: String(cString: strerror(errno)))
+      }
+      try synchronize(directory(of: path))
+    } catch {
+      _ = unlink(new)
+      throw error
+    }
+  }
+
+  private static func directory(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  private static func synchronize(_ path: String) throws(StorageError) {
+    let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .unwritable(path: path, detail: String(cString: strerror(errno))) }
+    defer { _ = Glibc.close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw .failed(path: path, detail: String(cString: strerror(errno))) }
   }
 
   private func check(size: Int64, migrator: DatabaseMigrator) throws(StorageError) {

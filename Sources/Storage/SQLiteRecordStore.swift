@@ -7,10 +7,14 @@ public final class SQLiteRecordStore: RecordStore {
   private let database: DurableDatabase
 
   /// Opens or creates the file. The caller holds the lock of its ``DataDirectory``.
-  public init(path: String) throws(StorageError) {
+  public convenience init(path: String) throws(StorageError) {
+    try self.init(path: path, checkpointPages: DurableDatabase.checkpointPages)
+  }
+
+  init(path: String, checkpointPages: Int) throws(StorageError) {
     var migrator = DatabaseMigrator()
     StreamTables.register(in: &migrator)
-    database = try DurableDatabase(path: path, migrator: migrator)
+    database = try DurableDatabase(path: path, migrator: migrator, checkpointPages: checkpointPages)
   }
 
   public func commit(_ records: [Effects.Record]) throws(StorageError) {
