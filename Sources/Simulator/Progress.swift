@@ -1,6 +1,5 @@
 import Effects
 import Messages
-import Roles
 
 /// How far a simulation has come: which activations are over, in their customers' eyes, and whether every member that
 /// is up has the blocks that say so.
@@ -45,7 +44,8 @@ final class Progress {
 
   func isSettled(_ world: World) -> Bool {
     guard over.count >= planned else { return false }
-    let heights = validators.compactMap { (world.core($0) as? ValidatorCore)?.ledger.height }
+    // Who is down will be back, and must then get as far as the others.
+    let heights = world.ledgers(of: validators).map { $0?.height ?? 0 }
     let target = target ?? heights.max() ?? 0
     self.target = target
     return !heights.isEmpty && heights.allSatisfy { $0 >= target }

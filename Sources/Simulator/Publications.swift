@@ -16,6 +16,12 @@ struct Channel {
   /// In order of subscription: messages are sent in this order.
   private(set) var streams: [Int] = []
 
+  /// Nil when it is no longer kept.
+  func message(_ number: UInt64) -> Parcel? {
+    guard number >= oldestKept, number <= lastNumber else { return nil }
+    return kept[Int(number - oldestKept)]
+  }
+
   var oldestKept: UInt64 { lastNumber - UInt64(kept.count) + 1 }
 
   mutating func publish(_ parcel: Parcel) -> UInt64 {
@@ -54,12 +60,27 @@ struct SubscriptionStream {
   private var gap: UInt64 = 0
   /// What waits for an earlier number.
   private var held: [UInt64: Arrival] = [:]
+  /// The first message, and the publisher's life, that did not get through because the link was cut.
+  private var missed: (life: UInt64, number: UInt64)?
 
   init(subscriber: Int, _ subscription: Subscription, to channel: Channel) {
     self.subscriber = subscriber
     self.subscription = subscription
     life = channel.life
     next = channel.oldestKept
+  }
+
+  /// Nothing more gets through: what is said from this number on will be fetched when something does again.
+  mutating func miss(life: UInt64, number: UInt64) {
+    if missed == nil { missed = (life, number) }
+  }
+
+  /// What there is to fetch now that the link is whole, or that the publisher no longer has.
+  mutating func takeMissed(from channel: Channel) -> ClosedRange<UInt64>? {
+    guard let (life, number) = missed else { return nil }
+    missed = nil
+    let first = life == channel.life ? number : 1
+    return first <= channel.lastNumber ? first...channel.lastNumber : nil
   }
 
   mutating func receive(_ arrival: Arrival, life: UInt64, number: UInt64) {

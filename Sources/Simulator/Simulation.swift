@@ -46,8 +46,8 @@ public struct Simulation: Sendable {
     let places = try SimulatedPlaces(topology, seed: seed)
     let deployment = try deployment(places)
     let seats = try seats(deployment, places)
-    if let fault = faults.first(where: { fault in !seats.contains { $0.address == fault.actor } }) {
-      throw UnknownActor(address: fault.actor)
+    for pattern in faults.flatMap(\.patterns) where !seats.contains(where: { pattern.fits($0.address) }) {
+      throw UnknownActor(pattern: pattern)
     }
     let world = World(
       seed: seed, conditions: conditions, context: deployment.genesis.verificationContext, seats: seats,
@@ -68,8 +68,8 @@ public struct Simulation: Sendable {
 
   /// A fault was planned for somebody who does not take part.
   public struct UnknownActor: Error, Hashable, Sendable, CustomStringConvertible {
-    public let address: ActorAddress
-    public var description: String { "there is no \(address) in this topology" }
+    public let pattern: Topology.ActorPattern
+    public var description: String { "there is no \(pattern) in this topology" }
   }
 
   // MARK: Actors

@@ -24,6 +24,9 @@ struct Trace {
     case born = 32
     case crashed = 33
     case halted = 34
+    /// Of the schedule, by its number there.
+    case fault = 35
+    case healed = 36
   }
 
   mutating func add(_ incident: Incident, _ actor: Int, at now: Instant) {

@@ -1,5 +1,6 @@
 import Effects
 import Messages
+import Signing
 
 /// One actor as the world is told about it.
 public struct ActorSeat {
@@ -42,12 +43,23 @@ struct VirtualActor {
   /// Durable records written, over all lives.
   var persists: UInt64 = 0
   var core: (any RoleCore)?
+  /// Effects carried out, over all lives.
+  var effects: UInt64 = 0
   /// When each set timer was set: what surfaces with another number was moved or cancelled.
-  var timers: [TimerID: UInt64] = [:]
+  var timers: [TimerID: SetTimer] = [:]
   var lastTimer: UInt64 = 0
   /// Streams of this life, for taking them off their channels.
   var streams: [Int] = []
-  var isolations: [ClosedRange<Instant>] = []
+  /// Where in what it does it is struck.
+  var strikes: [Strike] = []
+  /// What its disk does with the next commit.
+  var trouble: DiskTrouble?
+  /// The world's own when nil.
+  var clock: VirtualClock?
+  /// Whether a fault took it down, and it will be back.
+  var isStruck = false
+  /// What waits while it is paused; nil when it is not.
+  var waiting: [(event: Event, content: Digest?)]?
 
   var address: ActorAddress { seat.address }
 
@@ -57,10 +69,40 @@ struct VirtualActor {
     core = nil
     timers = [:]
     streams = []
+    if waiting != nil { waiting = [] }
+  }
+}
+
+struct SetTimer {
+  let number: UInt64
+  /// On the actor's clock.
+  let at: Instant
+}
+
+/// Where an actor is struck that was told to be at a record or an effect of its own.
+struct Strike {
+  enum Place: Hashable {
+    case persist(UInt64)
+    case effect(UInt64)
   }
 
-  /// When an isolation that holds at this instant ends.
-  func isolationEnd(at instant: Instant) -> Instant? {
-    isolations.filter { $0.contains(instant) }.map(\.upperBound).max()
+  let place: Place
+  let kind: Fault.Kind
+
+  var down: Span? {
+    switch kind {
+    case .crash(_, let down), .tornWrite(_, let down), .failedSync(_, let down): down
+    default: nil
+    }
   }
+}
+
+/// What a disk does with the next commit, all of which end the life.
+enum DiskTrouble {
+  /// Power goes in the middle of writing it.
+  case tears(down: Span?)
+  /// The sync fails; whether the commit is there is chance.
+  case fails(down: Span?)
+  /// There is no room until somebody makes some.
+  case isFull
 }

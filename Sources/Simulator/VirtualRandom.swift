@@ -24,6 +24,11 @@ public struct VirtualRandom: Sendable {
     chance > 0 && below(1_000_000) < UInt64(chance)
   }
 
+  /// True so many times in a billion.
+  public mutating func happens(perBillion chance: UInt32) -> Bool {
+    chance > 0 && below(1_000_000_000) < UInt64(chance)
+  }
+
   /// `base` and something in `0..<jitter` on top.
   mutating func delay(_ delay: NetworkConditions.Delay) -> Span {
     guard delay.jitter > .zero else { return delay.base }

@@ -5,7 +5,7 @@ import Messages
 extension World {
   func requestArrived(_ number: UInt64, _ parcel: Parcel) {
     // An expired request is not worth the target's time: the bus drops its ticket too.
-    guard let request = open[number] else { return }
+    guard let request = open[number], request.servedBy == nil else { return }
     guard actors[request.target].condition == .alive else {
       return answer(number, .failure(RemoteError(.unavailable, "\(actors[request.target].address) is down")))
     }

@@ -12,6 +12,9 @@ extension World {
       persisted(actor)
     case .recall(let id, let stream, let from, let limit):
       trace.add(effect, content: nil)
+      if let damaged = actors[actor].disk.damagedRecord, damaged.stream == stream {
+        return halt(actor, Self.damaged(damaged))
+      }
       let records = actors[actor].disk.records(of: stream, from: from, limit: limit)
       queue.schedule(
         .recalled(actor, life: actors[actor].life, id, records), at: now + random.delay(conditions.recallDelay))
@@ -34,8 +37,8 @@ extension World {
       trace.add(effect, content: nil)
       actors[actor].lastTimer += 1
       let number = actors[actor].lastTimer
-      actors[actor].timers[id] = number
-      queue.schedule(.timer(actor, life: actors[actor].life, id, number: number), at: max(now, at))
+      actors[actor].timers[id] = SetTimer(number: number, at: at)
+      schedule(id, number: number, at: at, of: actor)
     case .cancelTimer(let id):
       trace.add(effect, content: nil)
       actors[actor].timers[id] = nil
@@ -48,6 +51,7 @@ extension World {
     case .observe(let observation):
       trace.add(effect, content: nil)
       observer(now, actors[actor].address, observation)
+      for number in schedule.take(setOffBy: observation) { queue.schedule(.fault(number), at: now) }
     case .halt(let reason):
       trace.add(effect, content: nil)
       halt(actor, reason.description)
@@ -78,11 +82,22 @@ extension World {
       at = at + random.delay(conditions.fetchDelay)
       if random.happens(perMillion: conditions.gaps) { arrival = .givenUp }
     }
-    let subscription = streams[stream].subscription
-    if let end = isolationEnd(indexes[subscription.publisher], streams[stream].subscriber) {
-      at = max(at, end + random.delay(conditions.fetchDelay))
+    if !links.isCalm, let link = link(of: stream) {
+      if links.isCut(link, .bus) { return streams[stream].miss(life: life, number: number) }
+      let crossing = links.cross(link, .bus, bytes: parcel.byteCount, at: now, &random)
+      at = at + crossing.delay
+      if crossing.isLost { at = at + random.delay(conditions.fetchDelay) }
+      if crossing.isDoubled {
+        queue.schedule(
+          .arrival(stream: stream, life: life, number: number, arrival), at: at + random.delay(conditions.delay))
+      }
     }
     queue.schedule(.arrival(stream: stream, life: life, number: number, arrival), at: at)
+  }
+
+  /// From the publisher to the subscriber; nil when nobody here publishes.
+  func link(of stream: Int) -> LinkFaults.Link? {
+    indexes[streams[stream].subscription.publisher].map { .init(from: $0, to: streams[stream].subscriber) }
   }
 
   /// From now on, and what the publisher still keeps.
@@ -93,6 +108,9 @@ extension World {
     actors[actor].streams.append(stream)
     channels[subscription, default: Channel()].subscribe(stream)
     guard !channel.kept.isEmpty else { return }
+    if !links.isCalm, let link = link(of: stream), links.isCut(link, .bus) {
+      return streams[stream].miss(life: channel.life, number: channel.oldestKept)
+    }
     let at = now + random.delay(conditions.fetchDelay)
     for (offset, parcel) in channel.kept.enumerated() {
       queue.schedule(
@@ -113,8 +131,8 @@ extension World {
     guard let target else {
       return answer(number, .failure(RemoteError(.notFound, "there is no \(address)")))
     }
-    guard !random.happens(perMillion: conditions.requestLoss), isolationEnd(asker, target) == nil else { return }
-    queue.schedule(.request(number, parcel), at: now + random.delay(conditions.delay))
+    guard !random.happens(perMillion: conditions.requestLoss) else { return }
+    send(parcel.byteCount, from: asker, to: target) { .request(number, parcel) }
   }
 
   private func reply(_ token: ReplyToken, by actor: Int, _ result: Result<Parcel, RemoteError>) {
@@ -122,13 +140,29 @@ extension World {
       !request.isAnswered
     else { return }
     open[token.number]?.isAnswered = true
-    guard !random.happens(perMillion: conditions.requestLoss), isolationEnd(request.asker, actor) == nil else { return }
+    guard !random.happens(perMillion: conditions.requestLoss) else { return }
     answer(token.number, result)
   }
 
   /// Sends an answer on its way to the asker.
   func answer(_ number: UInt64, _ result: Result<Parcel, RemoteError>) {
-    queue.schedule(.response(number, result), at: now + random.delay(conditions.delay))
+    guard let request = open[number] else { return }
+    let bytes = if case .success(let parcel) = result { parcel.byteCount } else { 0 }
+    send(bytes, from: request.target, to: request.asker) { .response(number, result) }
+  }
+
+  /// One message over the bus, if it gets through; its number tells a second one from the first.
+  private func send(_ bytes: Int, from: Int, to: Int, _ happening: () -> Happening) {
+    var at = now + random.delay(conditions.delay)
+    if !links.isCalm {
+      let link = LinkFaults.Link(from: from, to: to)
+      guard !links.isCut(link, .bus) else { return }
+      let crossing = links.cross(link, .bus, bytes: bytes, at: now, &random)
+      guard !crossing.isLost else { return }
+      at = at + crossing.delay
+      if crossing.isDoubled { queue.schedule(happening(), at: at + random.delay(conditions.delay)) }
+    }
+    queue.schedule(happening(), at: at)
   }
 
   // MARK: Datagrams
@@ -141,21 +175,36 @@ extension World {
       var end = index
       while end < datagrams.count, datagrams[end].destination == destination { end += 1 }
       defer { index = end }
-      guard let target = portOwners[destination], isolationEnd(actor, target) == nil else { continue }
-      let at = now + random.delay(conditions.datagramDelay)
-      var arriving: [Datagram] = []
-      for datagram in datagrams[index..<end] where !random.happens(perMillion: conditions.datagramLoss) {
-        let copies = random.happens(perMillion: conditions.datagramDuplication) ? 2 : 1
-        let received = Datagram(from: datagram.source, to: datagram.destination, at: at, bytes: datagram.bytes)
-        arriving.append(contentsOf: repeatElement(received, count: copies))
+      guard let target = portOwners[destination] else { continue }
+      if !links.isCalm {
+        disturb(datagrams[index..<end], from: actor, to: target)
+        continue
       }
+      let at = now + random.delay(conditions.datagramDelay)
+      let arriving = datagrams[index..<end].flatMap { copies(of: $0, at: at) }
       if !arriving.isEmpty { queue.schedule(.datagrams(target, arriving), at: at) }
     }
   }
 
-  /// When an isolation of either ends; nil when they can talk.
-  private func isolationEnd(_ one: Int?, _ other: Int) -> Instant? {
-    let ends = [one, other].compactMap { $0.flatMap { actors[$0].isolationEnd(at: now) } }
-    return ends.max()
+  /// Over links with faults each datagram goes its own way.
+  private func disturb(_ datagrams: ArraySlice<Datagram>, from: Int, to: Int) {
+    let link = LinkFaults.Link(from: from, to: to)
+    guard !links.isCut(link, .data) else { return }
+    for datagram in datagrams {
+      let crossing = links.cross(link, .data, bytes: datagram.bytes.count, at: now, &random)
+      guard !crossing.isLost else { continue }
+      for _ in 0..<(crossing.isDoubled ? 2 : 1) {
+        let at = now + random.delay(conditions.datagramDelay) + crossing.delay
+        let arriving = copies(of: datagram, at: at)
+        if !arriving.isEmpty { queue.schedule(.datagrams(to, arriving), at: at) }
+      }
+    }
+  }
+
+  /// As the receiver gets it: not at all, once or twice.
+  private func copies(of datagram: Datagram, at: Instant) -> [Datagram] {
+    guard !random.happens(perMillion: conditions.datagramLoss) else { return [] }
+    let received = Datagram(from: datagram.source, to: datagram.destination, at: at, bytes: datagram.bytes)
+    return random.happens(perMillion: conditions.datagramDuplication) ? [received, received] : [received]
   }
 }

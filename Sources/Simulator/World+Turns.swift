@@ -4,17 +4,27 @@ import Signing
 
 /// Lives and turns.
 extension World {
-  /// One event for one actor, and everything it wants done about it, in order. Nothing when it is not alive.
+  /// One event for one actor, and everything it wants done about it, in order. Nothing when it is not alive; later when
+  /// it is paused.
   func turn(_ actor: Int, _ event: Event, content: Digest? = nil) {
     guard actors[actor].condition == .alive else { return }
+    if actors[actor].waiting != nil { return hold(event, content, for: actor) }
     trace.add(event, content: content, to: actor, at: now)
+    let reading = clockReading(of: actor)
     witness(now, actors[actor].address, event)
-    guard let effects = actors[actor].core?.handle(event, at: now) else { return }
+    guard let effects = actors[actor].core?.handle(event, at: reading), !effects.isEmpty else { return }
+    if let trouble = trouble(of: actor, with: effects) { return fail(actor, effects, trouble) }
     for (position, effect) in effects.enumerated() {
+      actors[actor].effects += 1
+      if let strike = strike(at: .effect(actors[actor].effects), of: actor) {
+        crash(actor, down: strike.down)
+        return commitRest(effects[position...], of: actor)
+      }
       inspector(now, actors[actor].address, effect, actors[actor].disk)
       perform(effect, by: actor)
       if actors[actor].condition != .alive { return commitRest(effects[(position + 1)...], of: actor) }
     }
+    actors[actor].disk.concludeCommit()
   }
 
   /// A crash or a halt cuts the turn, but not its commit: a host makes all records of a turn durable at once, and only
@@ -24,6 +34,7 @@ extension World {
       actors[actor].disk.apply(record)
       actors[actor].persists += 1
     }
+    actors[actor].disk.concludeCommit()
   }
 
   /// Begins a life: the core is made from what is durable, subscribes, and is told it has started.
@@ -31,6 +42,8 @@ extension World {
     guard actors[actor].condition == .down else { return }
     actors[actor].life += 1
     trace.add(.born, actor, at: now)
+    recovered(actor)
+    if let damaged = actors[actor].disk.damagedRecord { return halt(actor, Self.damaged(damaged)) }
     let core: any RoleCore
     do {
       core = try actors[actor].seat.make(actors[actor].life, actors[actor].disk.records)
@@ -43,11 +56,12 @@ extension World {
     turn(actor, .started)
   }
 
-  func crash(_ actor: Int, down: Span) {
+  /// - Parameter down: nil when it never comes back.
+  func crash(_ actor: Int, down: Span?) {
     guard actors[actor].condition == .alive else { return }
     trace.add(.crashed, actor, at: now)
     end(actor, as: .down)
-    queue.schedule(.birth(actor), at: now + down)
+    struck(actor, down: down)
   }
 
   func halt(_ actor: Int, _ reason: String) {
@@ -67,11 +81,11 @@ extension World {
     }
   }
 
-  /// Crashes an actor whose fault says so right after this record.
+  /// Counts a durable record, and crashes an actor whose fault says so right after it.
   func persisted(_ actor: Int) {
     actors[actor].persists += 1
-    let count = actors[actor].persists
-    guard let point = crashPoints[actor]?.first(where: { $0.count == count }) else { return }
-    crash(actor, down: point.down)
+    if let strike = strike(at: .persist(actors[actor].persists), of: actor), case .crash = strike.kind {
+      crash(actor, down: strike.down)
+    }
   }
 }

@@ -1,5 +1,7 @@
 import Effects
+import Ledger
 import Messages
+import Roles
 import Signing
 
 /// A whole deployment in one thread and virtual time: the same cores as the node runs, with a second interpreter of
@@ -24,7 +26,9 @@ public final class World {
 
   enum Happening {
     case birth(Int)
-    case crash(Int, down: Span)
+    /// A fault strikes, by its number in the schedule.
+    case fault(Int)
+    case faultEnds(Int)
     case request(UInt64, Parcel)
     case response(UInt64, Result<Parcel, RemoteError>)
     case arrival(stream: Int, life: UInt64, number: UInt64, SubscriptionStream.Arrival)
@@ -59,7 +63,7 @@ public final class World {
 
   /// Told of everything that cores observe.
   public var observer: (Instant, ActorAddress, Observation) -> Void = { _, _, _ in }
-  /// Told of every event just before an actor is.
+  /// Told of every event just before the actor is.
   public var witness: (Instant, ActorAddress, Event) -> Void = { _, _, _ in }
   /// Told of every effect just before it is carried out, with the actor's disk as it is then: for checkers.
   public var inspector: (Instant, ActorAddress, Effect, VirtualDisk) -> Void = { _, _, _, _ in }
@@ -75,7 +79,10 @@ public final class World {
   var lastRequest: UInt64 = 0
   var channels: [Subscription: Channel] = [:]
   var streams: [SubscriptionStream] = []
-  var crashPoints: [Int: [(count: UInt64, down: Span)]] = [:]
+  var schedule: FaultSchedule
+  var links = LinkFaults()
+  /// Whose disk lost or damaged what it had acknowledged: such an actor counts as faulty (consensus.md).
+  public internal(set) var unreliable: Set<ActorAddress> = []
 
   /// - Parameters:
   ///   - context: what every message is verified against; of the simulated scheme, or the world is slow.
@@ -87,6 +94,7 @@ public final class World {
     self.conditions = conditions
     random = VirtualRandom(seed: seed)
     verifier = Verifier(context: context)
+    schedule = FaultSchedule([], addresses: [])
     for seat in seats where indexes[seat.address] == nil {
       indexes[seat.address] = actors.count
       for port in seat.ports where portOwners[port] == nil { portOwners[port] = actors.count }
@@ -95,17 +103,7 @@ public final class World {
     for actor in actors.indices {
       queue.schedule(.birth(actor), at: now + random.delay(.init(.zero, jitter: conditions.startSpread)))
     }
-    for fault in faults { plan(fault) }
-  }
-
-  private func plan(_ fault: Fault) {
-    guard let actor = indexes[fault.actor] else { return }
-    switch fault {
-    case .crash(_, let at, let down): queue.schedule(.crash(actor, down: down), at: Self.start + at)
-    case .crashAfterPersist(_, let count, let down): crashPoints[actor, default: []].append((count, down))
-    case .isolate(_, let at, let during):
-      actors[actor].isolations.append(Self.start + at...Self.start + at + during)
-    }
+    plan(faults)
   }
 
   /// SHA-256 over everything that has happened.
@@ -117,6 +115,33 @@ public final class World {
   public func core(_ address: ActorAddress) -> (any RoleCore)? { indexes[address].flatMap { actors[$0].core } }
 
   public func disk(_ address: ActorAddress) -> VirtualDisk? { indexes[address].map { actors[$0].disk } }
+
+  /// Since when nothing has been wrong; nil while a fault is under way. Faults that wait for their event do not count,
+  /// nor does an actor that is gone for good.
+  public var calmSince: Instant? { schedule.calmSince }
+
+  /// Whether the actor will never be up again: it halted, or a fault took it down for good.
+  public func isGone(_ address: ActorAddress) -> Bool {
+    guard let actor = indexes[address].map({ actors[$0] }) else { return true }
+    switch actor.condition {
+    case .alive: return false
+    case .halted: return true
+    case .down: return actor.life > 0 && !actor.isStruck
+    }
+  }
+
+  /// The ledgers of members that are or will be up, nil for one that is down; of those that are no honest members' none.
+  func ledgers(of members: [ActorAddress]) -> [LedgerState?] {
+    var ledgers: [LedgerState?] = []
+    for address in members where !isGone(address) {
+      switch core(address) {
+      case nil: ledgers.append(nil)
+      case let member as ValidatorCore: ledgers.append(member.ledger)
+      default: break
+      }
+    }
+    return ledgers
+  }
 
   /// How often the actor was started.
   public func lives(_ address: ActorAddress) -> UInt64 { indexes[address].map { actors[$0].life } ?? 0 }
@@ -143,16 +168,16 @@ public final class World {
   private func handle(_ happening: Happening) {
     switch happening {
     case .birth(let actor): bear(actor)
-    case .crash(let actor, let down): crash(actor, down: down)
+    case .fault(let number): strike(number)
+    case .faultEnds(let number): heal(number)
     case .request(let number, let parcel): requestArrived(number, parcel)
     case .response(let number, let result): responseArrived(number, result)
     case .arrival(let stream, let life, let number, let arrival):
       publicationArrived(stream, life: life, number: number, arrival)
     case .timer(let actor, let life, let id, let number):
-      guard actors[actor].life == life, actors[actor].timers[id] == number else { return }
-      actors[actor].timers[id] = nil
-      turn(actor, .timer(id))
-    case .datagrams(let actor, let datagrams): turn(actor, .datagrams(datagrams))
+      guard actors[actor].life == life else { return }
+      timerRang(actor, id, number: number)
+    case .datagrams(let actor, let datagrams): datagramsArrived(actor, datagrams)
     case .recalled(let actor, let life, let id, let records):
       guard actors[actor].life == life else { return }
       turn(actor, .recalled(id, records))

@@ -60,8 +60,9 @@ import Testing
 
   @Test func anUnknownActorCannotFail() throws {
     let topology = try Topologies.shipped("remote-surgery")
-    let fault = Fault.crash(ActorAddress(.edge, "nowhere"), at: .seconds(1), down: .seconds(1))
-    #expect(throws: Simulation.UnknownActor(address: fault.actor)) {
+    let nowhere = ActorAddress(.edge, "nowhere")
+    let fault = Fault.crash(nowhere, at: .seconds(1), down: .seconds(1))
+    #expect(throws: Simulation.UnknownActor(pattern: .init(nowhere))) {
       try Simulation(topology: topology, seed: 1, faults: [fault]).run()
     }
   }

@@ -21,7 +21,9 @@ struct SettlementCheck {
   init(_ deployment: Deployment, faults: [Fault], ended: [ActivationRecord], at now: Instant) {
     self.deployment = deployment
     self.now = now
-    let absent = deployment.topology.behaviours.map(\.actor) + faults.map(\.actor)
+    let patterns = faults.flatMap(\.patterns)
+    let struck = deployment.topology.actors.filter { actor in patterns.contains { $0.fits(actor) } }
+    let absent = deployment.topology.behaviours.map(\.actor) + struck
     excused = Set(absent.compactMap { deployment.organisation(of: $0) })
     var seen: Set<ActivationID> = []
     for record in ended {
