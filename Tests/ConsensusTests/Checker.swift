@@ -6,7 +6,7 @@ import Testing
 /// The invariants of consensus.md, watched from outside over everything that honest members say and store.
 struct Checker {
   let consortium: TestConsortium
-  let faulty: Set<MemberIndex>
+  var faulty: Set<MemberIndex>
   private var verifier: Verifier
   private(set) var violations: [String] = []
 
@@ -102,7 +102,8 @@ struct Checker {
         fail("S1: two final blocks at height \(header.height)")
       }
       if let other = finalByView.updateValue(hash, forKey: Place(era: header.era, view: header.view)),
-        other != hash {
+        other != hash
+      {
         fail("S1: two final blocks in view \(header.view)")
       }
       if header.height > 1, finalByHeight[header.height - 1] != header.parentHash { fail("S1: not a chain") }

@@ -33,6 +33,10 @@ final class TestNetwork {
   var passes: (ConsensusMessage, MemberIndex, MemberIndex) -> Bool = { _, _, _ in true }
   var members: [TestMember]
   var checker: Checker
+  /// What a scenario tells: everything that honest members say and do, as it happens.
+  var narrator: ((MemberIndex, ConsensusEffect) -> Void)?
+  /// Members whose next turn that makes something durable ends before anything of it leaves: they crash.
+  var cutBeforeSpeaking: Set<MemberIndex> = []
   private(set) var now: Instant
   private(set) var messagesSent = 0
   private(set) var observations: [(MemberIndex, ConsensusObservation)] = []
@@ -147,11 +151,14 @@ final class TestNetwork {
       if persists, member != faulty, random.next() % 1000 < weather.crashPerMille {
         cut = Int(random.next() % UInt64(effects.count + 1))
       }
+      if persists, cutBeforeSpeaking.remove(member) != nil {
+        cut = effects.firstIndex { if case .broadcast = $0 { true } else { false } } ?? effects.count - 1
+      }
       let isCrash = cut < effects.count
       for effect in effects.prefix(cut) { perform(effect, member, &events) }
       if isCrash {
         members[Int(member)].crash()
-        schedule(.boot(member), at: now + milliseconds(weather.downMilliseconds))
+        if weather.crashPerMille > 0 { schedule(.boot(member), at: now + milliseconds(weather.downMilliseconds)) }
         return
       }
     }
@@ -172,6 +179,7 @@ final class TestNetwork {
 
   private func perform(_ effect: ConsensusEffect, _ member: MemberIndex, _ events: inout [ConsensusEvent]) {
     let index = Int(member)
+    narrator?(member, effect)
     switch effect {
     case .persist(let record):
       members[index].records[record.key] = record

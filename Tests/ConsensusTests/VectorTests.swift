@@ -156,6 +156,7 @@ struct VectorTests {
     for record in records { #expect(try ConsensusRecord(decoding: record.encoded) == record) }
     let keys = records.map(\.key)
     #expect(keys == keys.sorted() && Set(keys).count == keys.count)
-    #expect(keys.allSatisfy { $0 >= ConsensusRecord.firstKey(of: 4, era: 0) && $0 < ConsensusRecord.firstKey(of: 5, era: 0) })
+    #expect(
+      keys.allSatisfy { $0 >= ConsensusRecord.firstKey(of: 4, era: 0) && $0 < ConsensusRecord.firstKey(of: 5, era: 0) })
   }
 }

@@ -67,12 +67,28 @@ public enum Fixtures {
     guard let recordedData = try? Data(contentsOf: url) else { throw FixtureError.missing(file: "\(name).json") }
     let recorded = String(decoding: recordedData, as: UTF8.self)
     guard recorded != now else { return }
+    throw difference("\(name).json", recorded, now)
+  }
+
+  /// A file of text that says itself what should come of it, like the scenarios: read, worked on, and compared with
+  /// what it says, or written when recording.
+  public static func replay(_ file: String, _ work: (String) throws -> String) throws {
+    let url = directory.appending(path: file)
+    guard let data = try? Data(contentsOf: url) else { throw FixtureError.missing(file: file) }
+    let recorded = String(decoding: data, as: UTF8.self)
+    let now = try work(recorded)
+    guard now != recorded else { return }
+    if isRecording { return try Data(now.utf8).write(to: url, options: .atomic) }
+    throw difference(file, recorded, now)
+  }
+
+  private static func difference(_ file: String, _ recorded: String, _ now: String) -> FixtureError {
     let recordedLines = recorded.split(separator: "\n", omittingEmptySubsequences: false)
     let lines = now.split(separator: "\n", omittingEmptySubsequences: false)
     let line = zip(recordedLines, lines).enumerated().first { $0.element.0 != $0.element.1 }?.offset
     let index = line ?? min(recordedLines.count, lines.count)
-    throw FixtureError.different(
-      file: "\(name).json", line: index + 1,
+    return .different(
+      file: file, line: index + 1,
       recorded: index < recordedLines.count ? String(recordedLines[index]) : "(end of file)",
       now: index < lines.count ? String(lines[index]) : "(end of file)")
   }

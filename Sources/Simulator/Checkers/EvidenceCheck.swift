@@ -24,7 +24,8 @@ struct EvidenceCheck {
     let accused = consortium.name(evidence.member)
     if consortium.isHonest(evidence.member) {
       violations.add(
-        .honestNeverNamed, "\(accuser) accuses \(accused), who is honest, of view \(evidence.view): \(evidence.kind.name)",
+        .honestNeverNamed,
+        "\(accuser) accuses \(accused), who is honest, of view \(evidence.view): \(evidence.kind.name)",
         at: now)
     }
     if !Self.isTrue(evidence, consortium) {
