@@ -29,6 +29,11 @@ PAYLOADS = {
     64: "agreement",
     65: "consent",
     66: "segment-order",
+    67: "acknowledgement",
+    68: "member-change",
+    69: "key-rotation",
+    70: "regulator-order",
+    71: "invalid-block",
 }
 
 

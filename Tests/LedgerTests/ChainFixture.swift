@@ -6,9 +6,10 @@ import Signing
 struct ChainFixture {
   var world: World
   private(set) var blocks: [Block] = []
-  private var certificate: Certificate?
+  /// Of the last block.
+  private(set) var certificate: Certificate?
 
-  init() throws { world = try World() }
+  init(parameters: NetworkParameters = .standard) throws { world = try World(parameters: parameters) }
 
   /// Executes the transactions and appends their block, as a leader and a quorum would.
   mutating func append(_ transactions: [SignedTransaction], change: (inout Block) -> Void = { _ in }) throws {

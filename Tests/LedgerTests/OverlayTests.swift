@@ -69,7 +69,7 @@ import Testing
       #expect((try? LedgerRecord(decoding: record.encoded)) == record)
       return true
     }
-    #expect(kinds.count == 14)
+    #expect(kinds.count == 15)
     for archived in world.archive {
       #expect(try ActivationRecord(decoding: archived.leaf) == archived.record)
     }

@@ -40,6 +40,10 @@ enum TransitionEvent: String, CaseIterable {
   case settleByStranger = "Settle, a stranger, signed record of epoch 2"
   case settleByOld = "Settle, one side, signed record of epoch 0"
   case settleByForged = "Settle, one side, record of epoch 9 signed by the edge alone"
+  case freeze = "RegulatorAction by both regulators, freeze for 100 s"
+  case freezeLong = "RegulatorAction by both regulators, freeze beyond the maximum"
+  case freezeAlone = "RegulatorAction by one regulator, freeze for 100 s"
+  case audit = "RegulatorAction by both regulators, open an audit"
   case silence = "nobody does anything for 200 s"
 
   private static let operatorKey = "operator-0 controller"
@@ -87,6 +91,11 @@ enum TransitionEvent: String, CaseIterable {
     case .settleByForged:
       let record = world.signed(try world.record(id, met: 10), enclave: "operator-0 edge")
       return (.settleByRecord(id, record), operatorKey)
+    case .freeze: return (world.freeze(id, for: .seconds(100)), "regulator validator")
+    case .freezeLong:
+      return (world.freeze(id, for: world.genesis.parameters.maximumFreeze + .seconds(1)), "regulator validator")
+    case .freezeAlone: return (world.freeze(id, for: .seconds(100), by: ["regulator"]), "regulator validator")
+    case .audit: return (world.measure(.openAudit(id), by: World.bothRegulators), "regulator validator")
     case .silence: return nil
     }
   }
@@ -120,6 +129,20 @@ enum TransitionEvent: String, CaseIterable {
 }
 
 extension World {
+  static let bothRegulators = ["regulator", "regulator-1"]
+
+  func measure(_ measure: RegulatorMeasure, by names: [String]) -> Action {
+    let order = RegulatorOrder(measure: measure, reason: "complaint 17", expiry: state.height + 100)
+    return .regulatorAction(
+      approvals: names.map {
+        Envelope(signing: order, with: Self.key("\($0) validator"), network: genesis.networkID)
+      })
+  }
+
+  func freeze(_ id: ActivationID, for span: Span, by names: [String] = bothRegulators) -> Action {
+    measure(.freezeSettlement(id, span), by: names)
+  }
+
   /// A side's commitment to its receipts of epoch 0; by default to no receipts at all.
   func commitment(
     _ id: ActivationID, _ side: AccountingSide, receipts: Digest = ReceiptSet([]).digest

@@ -27,6 +27,7 @@ enum TransitionSituation: String, CaseIterable {
   case closingWithRecord = "CLOSING with the record of epoch 1"
   case closingDemanded = "CLOSING, epoch 0 demanded by the operator"
   case closingDisputed = "CLOSING with the record of epoch 1, disputed by the customer"
+  case frozen = "CLOSING with the record of epoch 1, frozen for 100 s"
   case nullified = "NULLIFIED"
   case settled = "SETTLED"
   case unknown = "never seen"
@@ -36,7 +37,7 @@ enum TransitionSituation: String, CaseIterable {
 
   /// A ledger with two contracts and this activation of the first.
   func world() throws -> (World, ActivationID) {
-    var world = try World()
+    var world = try World(regulators: 2)
     let contract = try world.deploy()
     let dearer = try world.deployDearer()
     if self == .unknown { return (world, ActivationID(Digest(hashing: [42]))) }
@@ -64,9 +65,10 @@ enum TransitionSituation: String, CaseIterable {
     case .leaving: try send(.terminate(id), by: customerKey, &world)
     case .abandoned: try send(.terminate(id), by: operatorKey, &world)
     case .closing: try send(.settleByRecord(id, nil), by: customerKey, &world)
-    case .closingWithRecord:
+    case .closingWithRecord, .frozen:
       let record = world.signed(try world.record(id, met: 2))
       try send(.settleByRecord(id, record), by: customerKey, &world)
+      if self == .frozen { try send(world.freeze(id, for: .seconds(100)), by: "regulator validator", &world) }
     case .settled: try send(world.agreement(id, try world.record(id, met: 3)), by: customerKey, &world)
     case .serviceDemanded: try send(.demandService(id), by: customerKey, &world)
     case .serviceShown:
@@ -104,7 +106,7 @@ enum TransitionSituation: String, CaseIterable {
 
   private var epochsOver: Int64 {
     switch self {
-    case .delivered, .closing, .closingWithRecord, .closingDemanded, .closingDisputed: 10
+    case .delivered, .closing, .closingWithRecord, .closingDemanded, .closingDisputed, .frozen: 10
     default: 3
     }
   }

@@ -40,16 +40,18 @@ import Testing
       #expect(after == before.state.activation(id), "a refused transaction left something behind")
       #expect(world.state.totals == before.state.totals)
       #expect(world.last?.outcomes.events == [])
+      #expect(world.state.freeze(of: id) == before.state.freeze(of: id))
     }
     if after == before.state.activation(id) { return result?.name ?? "unchanged" }
-    return Self.describe(after?.change ?? world.ended(id), after)
+    let frozen = world.state.freeze(of: id).map { $0 != before.state.freeze(of: id) } ?? false
+    return Self.describe(after?.change ?? world.ended(id), after) + (frozen ? ", frozen" : "")
   }
 
   /// Nothing is missing in the table: all actions that name an activation are among the events.
   @Test func allActionsAreAmongTheEvents() throws {
     let (world, id) = try TransitionSituation.activated.world()
     let numbers = Set(try TransitionEvent.allCases.compactMap { try $0.action(on: id, world)?.0.number })
-    #expect(numbers.sorted() == [10, 11, 12, 13, 14, 15, 16, 18, 21, 22, 23, 24, 25])
+    #expect(numbers.sorted() == [10, 11, 12, 13, 14, 15, 16, 18, 21, 22, 23, 24, 25, 33])
   }
 
   private static func describe(_ change: ActivationChange?, _ live: ActivationRecord?) -> String {

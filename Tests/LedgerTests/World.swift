@@ -30,14 +30,21 @@ struct World {
   var archive: [ArchivedActivation] = []
   private var nonce: UInt64 = 0
 
-  /// - Parameter operators: how many members lead; as many vote, plus one regulator.
-  init(operators: Int = 4, parameters: NetworkParameters = .standard, credit: Amount = credit) throws {
-    genesis = World.genesis(operators: operators, parameters: parameters, credit: credit)
+  /// - Parameter operators: how many members lead; as many vote, plus the regulators.
+  init(
+    operators: Int = 4, regulators: Int = 1, parameters: NetworkParameters = .standard, credit: Amount = credit
+  ) throws {
+    genesis = World.genesis(operators: operators, regulators: regulators, parameters: parameters, credit: credit)
     state = try LedgerState(genesis: genesis)
     tip = genesis.networkID
   }
 
-  static func genesis(operators: Int, parameters: NetworkParameters, credit: Amount) -> Genesis {
+  /// The first is `regulator`, the others are numbered.
+  static func regulatorName(_ index: Int) -> String { index == 0 ? "regulator" : "regulator-\(index)" }
+
+  static func genesis(
+    operators: Int, regulators: Int = 1, parameters: NetworkParameters, credit: Amount
+  ) -> Genesis {
     var organisations: [Organisation] = []
     var members: [Member] = []
     for index in 0..<operators {
@@ -54,12 +61,13 @@ struct World {
         Member(
           name: name, key: key("\(name) validator").publicKey, organisation: organisation(name), leads: true))
     }
-    organisations.append(
-      Organisation(id: organisation("regulator"), name: "regulator", kind: .regulator, credit: 0, keys: []))
-    members.append(
-      Member(
-        name: "regulator", key: key("regulator validator").publicKey, organisation: organisation("regulator"),
-        leads: false))
+    for name in (0..<regulators).map(regulatorName) {
+      organisations.append(
+        Organisation(id: organisation(name), name: name, kind: .regulator, credit: 0, keys: []))
+      members.append(
+        Member(
+          name: name, key: key("\(name) validator").publicKey, organisation: organisation(name), leads: false))
+    }
     for name in ["hospital", "platoon"] {
       organisations.append(
         Organisation(

@@ -7,8 +7,8 @@ import time
 import zmq
 
 from .bus import Book, Line, RemoteError, Silence
-from .envelope import (AGREEMENT, EVIDENCE, TRANSACTION, Key, Refused, encode, envelope_digest, open_envelope, require,
-                       sign)
+from .envelope import (ACKNOWLEDGEMENT, AGREEMENT, EVIDENCE, TRANSACTION, Key, Refused, encode, envelope_digest,
+                       open_envelope, require, sign)
 from .flow import Flow
 from .ledger import CONTRACTS, Chain, Genesis, read_range
 from .terms import Terms
@@ -70,14 +70,21 @@ class Customer:
                 raise Silence("no block takes the transaction")
             for member in self.members:
                 try:
-                    self.ask(member, [13, envelope])
-                except (RemoteError, Silence):
+                    self.promised(name, self.ask(member, [13, envelope]))
+                except (Refused, RemoteError, Silence):
                     continue
             try:
                 self.wait(lambda: name in self.chain.results, 2, "a block")
             except Silence:
                 continue
         return name, self.chain.results[name]
+
+    def promised(self, name, answer):
+        """That a member says, signed, that it has the transaction: what would convict it, were it to drop it."""
+        number, envelope = answer
+        promise = open_envelope(self.network, ACKNOWLEDGEMENT, envelope)
+        require(number == 14 and promise.signer in self.genesis.validators, "not a member's acknowledgement")
+        require(promise.item[0] == name, "an acknowledgement of something else")
 
     def find_offer(self, seconds=30, **wishes):
         """The cheapest offer that fits, read with proof. Offers appear when operators deploy them."""
@@ -90,10 +97,10 @@ class Customer:
                     continue
                 offers = []
                 for entry in entries:
-                    kind, (item, status, _) = entry.value
+                    kind, (item, status, _, suspended) = entry.value
                     terms = Terms(item)
                     require(kind == 7 and terms.id == entry.key, "a contract under another's name")
-                    if status == 1 and terms.fits(measurement=self.measurement, **wishes):
+                    if status == 1 and suspended is None and terms.fits(measurement=self.measurement, **wishes):
                         offers.append(terms)
                 if offers:
                     return min(offers, key=lambda terms: (terms.escrow(wishes["epochs"]), terms.id))

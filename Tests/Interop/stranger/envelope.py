@@ -12,6 +12,7 @@ from pycose.keys import OKPKey
 from pycose.keys.curves import Ed25519
 from pycose.messages import CoseMessage, Sign1Message
 
+ACKNOWLEDGEMENT = 67
 TRANSACTION, RECEIPT, COMMITMENT, RECORD, FLOW_OPENING, FLOW_OPENED = 16, 32, 33, 34, 35, 36
 EVIDENCE, AGREEMENT = 48, 64
 NOTARIZE, NULLIFY, FINALIZE = 1, 2, 3

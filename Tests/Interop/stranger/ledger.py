@@ -32,6 +32,12 @@ def check_finalization(genesis, header, certificate):
         vote(genesis.network, kind, proposition, signature, genesis.validators[index])
 
 
+def outcomes_root(results, events, room):
+    """The RFC 9162 tree over the three fields."""
+    first, second, third = (sha256(b"\x00", encode(field)) for field in (results, events, room))
+    return sha256(b"\x01", sha256(b"\x01", first, second), third)
+
+
 class Chain:
     """The final chain, block by block, from whichever member answers."""
 
@@ -66,10 +72,10 @@ class Chain:
                 continue
             require(header[HEIGHT] == height + 1 and header[PARENT] == parent, "does not continue the chain")
             transactions, outcomes = body
-            require(sha256(encode(outcomes)) == header[OUTCOMES], "outcomes")
+            require(outcomes_root(*outcomes) == header[OUTCOMES], "outcomes")
             height, parent = header[HEIGHT], sha256(encode(header))
             new.append((header, transactions, outcomes))
-        for header, transactions, (results, events) in new:
+        for header, transactions, (results, events, _) in new:
             self.height, self.hash, self.time = header[HEIGHT], sha256(encode(header)), header[TIME]
             for envelope, result in zip(transactions, results):
                 digest = sha256(encode(envelope))
