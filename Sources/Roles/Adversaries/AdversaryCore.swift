@@ -116,10 +116,11 @@ struct Voice: Sendable {
   private static let deadline = Span.seconds(2)
 
   init(_ host: ValidatorCore) {
-    member = host.configuration.member
-    members = host.configuration.genesis.members.map { ActorAddress(.validator, $0.name) }
-    key = host.configuration.key
-    network = host.configuration.genesis.networkID
+    let configuration = host.configuration
+    member = MemberIndex(configuration.genesis.members.firstIndex { $0.name == configuration.name } ?? 0)
+    members = configuration.genesis.members.map { ActorAddress(.validator, $0.name) }
+    key = configuration.keys[0]
+    network = configuration.genesis.networkID
   }
 
   static func isOwn(_ id: RequestID) -> Bool { id.number > firstRequest }

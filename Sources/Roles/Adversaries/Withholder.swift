@@ -7,7 +7,7 @@ struct Withholder: Adversary {
   mutating func instead(of effect: Effect, _ host: ValidatorCore, _ voice: inout Voice) -> [Effect] {
     switch effect.consensus {
     case nil, .vote, .getBlock, .getCertificates, .getSegments: return [effect]
-    case .certificate, .certificates, .block, .segments: return []
+    case .certificate, .certificates, .block, .segments, .reproposal: return []
     case .proposal(let proposal):
       return voice.others.filter { $0.isMultiple(of: 2) }.map { voice.tell(.proposal(proposal), $0) }
     }
