@@ -110,7 +110,7 @@ let testTargets: [Target] = [
     name: "CommandLineTests",
     dependencies: [
       "ajit", "ajit-enclave", "Node", "Simulator", "Assembly", "Topology", "Storage", "Ledger", "Consensus", "Roles",
-      "Bus", "Effects", "Messages", "Signing", "Wire", "FixtureSupport", argumentParser,
+      "Bus", "Effects", "Messages", "Signing", "Wire", "FixtureSupport", argumentParser, yams,
     ], swiftSettings: strict),
 ]
 

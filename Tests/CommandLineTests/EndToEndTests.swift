@@ -1,9 +1,10 @@
+import FixtureSupport
 import Foundation
 import Glibc
 import Testing
 
 /// `ajit up` as a person runs it: real sockets, files, enclaves and time.
-@Suite(.serialized, .timeLimit(.minutes(3)))
+@Suite(.serialized, .limit(minutes: 3))
 struct EndToEndTests {
   private typealias Object = [String: Any]
 
@@ -26,42 +27,6 @@ struct EndToEndTests {
     }
     return ["label", "state", "statusInfo"].map { "\(activation[$0] ?? "")" }
       + amounts.map { "\($0) \(activation[$0] ?? "")" } + rules
-  }
-
-  private static let attempts = 3
-
-  private func whole(_ file: String) throws -> (Folder, Program.Outcome) {
-    let folder = try Folder()
-    return (folder, try Program.run("up", file, "--data", folder.path + "/data", "--until-settled", "--json"))
-  }
-
-  @Test(arguments: ["remote-surgery", "congested"])
-  func `a shipped topology ends as it says, and as its simulation`(_ name: String) throws {
-    let file = Program.topology(name)
-    // Real time is part of what is promised, so a machine that stalls for long enough breaks the promise, and the
-    // program rightly says so. Every run must settle and conserve; one of a few must be as expected.
-    var (folder, real) = try whole(file)
-    for _ in 1..<Self.attempts where real.status == 2 {
-      #expect(try result(real)["settled"] as? Bool == true && result(real)["conserved"] as? Bool == true)
-      (folder, real) = try whole(file)
-    }
-    #expect(real.status == 0, "\(real.errors) \(real.outputLines.last ?? "")")
-    let found = try result(real)
-    #expect(found["type"] as? String == "result")
-    for key in ["settled", "asExpected", "conserved"] { #expect(found[key] as? Bool == true, "\(key)") }
-    #expect(found["interrupted"] as? Bool == false)
-    #expect((found["complaints"] as? [String]) == [] && (found["notes"] as? [String]) == [])
-    for activation in try activations(found) {
-      for key in ["id", "state", "statusInfo", "settlement", "epochs", "verdicts", "paid", "times", "differences"] {
-        #expect(activation[key] != nil, "\(key)")
-      }
-    }
-
-    let simulated = try result(try Program.run("simulate", file, "--json"))
-    #expect(try activations(found).map(essence) == activations(simulated).map(essence))
-
-    let verified = try Program.run("ledger", "verify", "--data", folder.path + "/data")
-    #expect(verified.status == 0, "\(verified.errors)")
   }
 
   @Test func `a run that is interrupted goes on, settles and keeps its ledger`() throws {

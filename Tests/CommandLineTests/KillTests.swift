@@ -7,7 +7,7 @@ import Testing
 /// settled twice, money is conserved, and the scenario still ends.
 ///
 ///     AJIT_KILLS=50 AJIT_FIRST_SEED=7 AJIT_KILL_TOPOLOGY=remote-surgery ops/soak kill
-@Suite(.serialized, .timeLimit(.minutes(60)))
+@Suite(.serialized, .limit(minutes: 60))
 struct KillTests {
   private static func setting(_ name: String, _ otherwise: Int) -> Int {
     ProcessInfo.processInfo.environment[name].flatMap { Int($0) } ?? otherwise

@@ -37,6 +37,23 @@ enum Program {
   static func start(_ arguments: [String], in directory: URL? = nil) throws -> Running {
     try Running(executable, arguments, in: directory)
   }
+
+  /// Waits for the end of several that run beside each other, and reads meanwhile what all of them say.
+  static func outcomes(of running: [Running]) throws -> [Outcome] {
+    var talking = running
+    while !talking.isEmpty {
+      talking.removeAll { program in
+        while true {
+          switch program.next(within: 20) {
+          case .line: continue
+          case .nothing: return false
+          case .ended: return true
+          }
+        }
+      }
+    }
+    return try running.map { try $0.outcome() }
+  }
 }
 
 /// One run of the program.

@@ -3,12 +3,16 @@ import Testing
 
 /// A spread consortium under way, and what its lines have told so far.
 final class SpreadRun {
-  struct Ended: Error {}
+  struct Ended: Error {
+    var errors = ""
+  }
 
   let program: Running
   /// By node: its process, once it is of use.
   private(set) var processes: [String: Int32] = [:]
   private(set) var hasRecorded = false
+  /// All nodes are there.
+  private(set) var isRunning = false
   /// By height: transactions of every block that was said to be FINAL.
   private(set) var blocks: [Int: Int] = [:]
   /// From the end of a process to the moment its successor answers, by node.
@@ -29,7 +33,7 @@ final class SpreadRun {
   /// Reads lines until something holds.
   /// - Throws: ``Ended`` when the program ended before.
   func until(_ holds: (SpreadRun) -> Bool) throws {
-    while !holds(self) { guard try step() != .ended else { throw Ended() } }
+    while !holds(self) { guard try step() != .ended else { throw Ended(errors: try program.outcome().errors) } }
   }
 
   enum Step { case took, nothing, ended }
@@ -60,6 +64,7 @@ final class SpreadRun {
     }
     switch line["type"] as? String {
     case "epoch": hasRecorded = true
+    case "phase": isRunning = isRunning || (line["text"] as? String)?.hasPrefix("running") == true
     case "block":
       if let height = line["height"] as? Int, let count = line["transactions"] as? Int { blocks[height] = count }
     case "result": result = line

@@ -1,9 +1,10 @@
+import FixtureSupport
 import Foundation
 import Glibc
 import Testing
 
 /// `ajit up --spread` and `--node` as a person runs them: one process per node, tcp and CURVE between them.
-@Suite(.serialized, .timeLimit(.minutes(3)))
+@Suite(.serialized, .limit(minutes: 3))
 struct SpreadTests {
   /// Of remote-surgery: six members, four controllers, three edges, a customer; and an enclave beside the customer.
   private static let nodes = 14
@@ -11,23 +12,6 @@ struct SpreadTests {
   static func isThere(_ process: Int32) -> Bool {
     guard let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
     return status.split(separator: ")").last?.split(separator: " ").first != "Z"
-  }
-
-  @Test func `a spread consortium settles, and its members' ledgers hold`() throws {
-    let folder = try Folder()
-    let data = folder.path + "/data"
-    let outcome = try Program.run(
-      "up", Program.topology("remote-surgery"), "--spread", "--data", data, "--until-settled", "--json")
-    // 2: a machine that stalls breaks promises, and the program says so.
-    #expect(outcome.status == 0 || outcome.status == 2, "\(outcome.errors)")
-    let result = try SpreadRun.object(try #require(outcome.outputLines.last, "\(outcome.errors)"))
-    #expect(result["settled"] as? Bool == true && result["conserved"] as? Bool == true)
-    let verified = try Program.run("ledger", "verify", "--data", data)
-    #expect(verified.status == 0, "\(verified.errors)")
-    #expect(try Program.run("keys", "show", "--data", data).status == 0)
-    // What is spread is not started as one process.
-    let refused = try Program.run("up", Program.topology("remote-surgery"), "--data", data)
-    #expect(refused.status == 65 && refused.errorLines.count == 1, "\(refused.errors)")
   }
 
   @Test func `a node that ends by itself ends the run, with its name and its last words, and all others end`() throws {

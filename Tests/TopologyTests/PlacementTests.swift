@@ -27,6 +27,33 @@ import Testing
     #expect(placement.nodes.allSatisfy { $0.host == .loopback && !$0.isExternal })
   }
 
+  /// One process of enclaves is started by one node.
+  @Test func customersWhoseEnclavesShareAProcessShareANode() throws {
+    var topology = try topology("")
+    let shop = try #require(topology.customers.first)
+    func customer(_ name: String, _ enclaves: [(name: String, process: String)]) -> Topology.Customer {
+      var customer = shop
+      customer.name = name
+      customer.enclaves = enclaves.map { Topology.Enclave(name: $0.name, process: $0.process) }
+      return customer
+    }
+    topology.customers = [
+      customer("a", [("a1", "p")]), customer("b", [("b1", "q")]), customer("c", [("c1", "r")]),
+      customer("d", [("d1", "r"), ("d2", "q")]), customer("e", [("e1", "p")]), customer("f", [("f1", "own")]),
+    ]
+    let placed = actors(topology.placement).filter { $0.key.hasPrefix("customer") }
+      .mapValues { $0.filter { $0.hasPrefix("customer") } }
+    #expect(
+      placed == [
+        "customer-a": ["customer/a", "customer/e"], "customer-b": ["customer/b", "customer/c", "customer/d"],
+        "customer-f": ["customer/f"],
+      ])
+    for process in topology.enclaveProcesses {
+      let nodes = process.enclaves.map { topology.placement.node(of: ActorAddress(.enclave, $0))?.name }
+      #expect(Set(nodes).count == 1)
+    }
+  }
+
   @Test func patternsPlaceActorsAndALauncherGoesWithItsEnclave() throws {
     let placement = try topology(
       """

@@ -74,7 +74,7 @@ extension Topology {
   public var actors: [ActorAddress] { placeableActors.map(\.address) }
 
   /// What runs where: as `nodes:` says, or, when the file has no such section, each actor in a node of its own
-  /// together with what goes with it.
+  /// together with what goes with it. Customers whose enclaves share a process share a node, which starts that.
   public var placement: Placement { PlacementResolution(self).placement }
 }
 
@@ -96,7 +96,7 @@ struct PlacementResolution {
 
   init(_ topology: Topology) {
     let actors = topology.placeableActors
-    let entries = topology.nodes.isEmpty ? Self.derivedNodes(actors) : topology.nodes
+    let entries = topology.nodes.isEmpty ? topology.derivedNodes(actors) : topology.nodes
     var numbers: [ActorAddress: Int] = [:]
     for (node, entry) in entries.enumerated() {
       for (index, pattern) in entry.actors.enumerated() {
@@ -121,16 +121,52 @@ struct PlacementResolution {
     }
     placement = Placement(entries, actors.map(\.address), numbers)
   }
+}
 
-  /// A node for every actor that follows nobody.
-  private static func derivedNodes(_ actors: [Topology.PlaceableActor]) -> [Topology.ActorNode] {
-    actors.filter { $0.follows == nil }.enumerated().map { index, actor in
+extension Topology {
+  /// A node for every actor that follows nobody; of customers who share a node, under the name of the first.
+  fileprivate func derivedNodes(_ actors: [PlaceableActor]) -> [ActorNode] {
+    let hosts = nodeSharers()
+    var nodes: [ActorNode] = []
+    var numbers: [ActorAddress: Int] = [:]
+    for actor in actors where actor.follows == nil {
       let address = actor.address
+      let pattern = ActorPattern(role: address.role, names: .exactly(address.name))
+      if let first = hosts[address], let number = numbers[first] {
+        nodes[number].actors.append(pattern)
+        continue
+      }
       let name = "\(address.role.rawValue)-\(address.name)"
-      return Topology.ActorNode(
-        name: ActorAddress.isLegal(name: name) ? name : "node-\(index + 1)",
-        actors: [Topology.ActorPattern(role: address.role, names: .exactly(address.name))])
+      numbers[address] = nodes.count
+      nodes.append(
+        ActorNode(name: ActorAddress.isLegal(name: name) ? name : "node-\(nodes.count + 1)", actors: [pattern]))
     }
+    return nodes
+  }
+
+  /// For customers whose enclaves share a process with an earlier customer's, directly or through others: the first of
+  /// those.
+  private func nodeSharers() -> [ActorAddress: ActorAddress] {
+    // Number of the first customer of each process, and of each customer's own group: the least that it is linked to.
+    var firstOfProcess: [String: Int] = [:]
+    var first = Array(customers.indices)
+    func root(_ number: Int) -> Int {
+      var number = number
+      while first[number] != number { number = first[number] }
+      return number
+    }
+    for (number, customer) in customers.enumerated() {
+      for enclave in customer.enclaves {
+        let (one, other) = (root(firstOfProcess[enclave.process, default: number]), root(number))
+        (first[max(one, other)], firstOfProcess[enclave.process]) = (min(one, other), min(one, other))
+      }
+    }
+    var sharers: [ActorAddress: ActorAddress] = [:]
+    for number in customers.indices where root(number) != number {
+      sharers[ActorAddress(.customer, customers[number].name)] = ActorAddress(
+        .customer, customers[root(number)].name)
+    }
+    return sharers
   }
 }
 
