@@ -104,7 +104,7 @@ struct SafetyMonitor {
       switch record {
       case .certificate(let certificate): certificates.saw(certificate, by: member, consortium, at: now, &found)
       case .proposal(let proposal): votedFor(proposal, by: member, at: now)
-      case .vote: break
+      case .vote, .reproposal: break
       }
     case .put(ValidatorCore.Stream.evidence, _, let bytes):
       guard let proof = try? ConsensusEvidence(decoding: bytes) else { return }
