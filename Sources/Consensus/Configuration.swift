@@ -33,6 +33,8 @@ public struct ConsensusConfiguration: Sendable {
   /// Nothing is signed in views at or below this one: set for a directory restored from a backup, to two above the
   /// highest view any other member holds a certificate of.
   public var signOnlyAbove: View
+  /// Nil but in tests of the checkers.
+  var planted: PlantedDefect?
 
   /// Votes for views further ahead than this of the current one are dropped (certificates never are: they move the
   /// current view).

@@ -167,8 +167,9 @@ public struct ConsensusCore: Sendable {
   public var load: (views: Int, blocks: Int) { (rounds.count, tree.count) }
 
   var quorum: Quorum { membership.quorum }
+  func plants(_ defect: PlantedDefect) -> Bool { configuration.planted == defect }
   /// Nothing is signed in this view or an earlier one.
-  var signingMark: View { max(finalized.view, configuration.signOnlyAbove) }
+  var signingMark: View { plants(.signsBelowTheMark) ? 0 : max(finalized.view, configuration.signOnlyAbove) }
   var leader: MemberIndex { schedule.leader(of: view) }
 
   func round(_ view: View) -> Round { rounds[view] ?? Round(members: quorum.members) }

@@ -32,7 +32,7 @@ extension ConsensusCore {
       if awaitedSince + timeout <= now {
         observe(.timedOut(view: view, leader: leader, after: now - awaitedSince))
         nullify()
-      } else if leader != me, rounds[view]?.proposal == nil, schedule.isSkipped(in: view) {
+      } else if leader != me, rounds[view]?.proposal == nil, schedule.isSkipped(in: view), !plants(.neverSkips) {
         observe(.skipped(view: view, leader: leader))
         nullify()
       }
@@ -80,6 +80,7 @@ extension ConsensusCore {
   /// Says again what is not settled. Whoever is further on answers with what is missing here.
   mutating func retry() {
     retryAt = now + retryInterval
+    if plants(.neverRepeats) { return }
     if let round = rounds[view] {
       if let notarize = round.own.notarize {
         if leader == me, let first = round.proposal {

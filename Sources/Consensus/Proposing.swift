@@ -14,7 +14,7 @@ extension ConsensusCore {
   /// The highest certified view below this one with nullifications for all between.
   private mutating func chooseParent() -> Parent {
     var skipped: [Certificate] = []
-    var candidate = view - 1
+    var candidate = plants(.gapWithoutNullification) ? finalized.view : view - 1
     while candidate > finalized.view {
       let round = rounds[candidate]
       if let certificate = round?.certified, let hash = round?.certifiedHash {

@@ -104,8 +104,9 @@ extension ConsensusCore {
     if target < view { remind(sender, of: target) }
     guard let proposition = offer.vote.ballot.proposition else { return }
     let arrival = now
+    let replacesFirst = plants(.notarizesEveryProposal)
     let isFirst = withRound(target) { round in
-      guard let first = round.proposal else {
+      guard let first = round.proposal, !replacesFirst else {
         round.proposal = Round.FirstProposal(offer: offer, proposition: proposition, arrival: arrival)
         if let certified = round.certifiedProposition, certified != proposition { round.isContested = true }
         return true

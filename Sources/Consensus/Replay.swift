@@ -24,7 +24,7 @@ extension ConsensusCore {
     pacemaker = Pacemaker(configuration)
     fetching = Fetching()
     answering = Answering(configuration, members: membership.quorum.members)
-    view = finalized.view + 1
+    view = plants(.signsBelowTheMark) ? 1 : finalized.view + 1
     entry = finalization
     if let finalization, finalization.era < era { closing = finalization }
     for record in records where record.era == era { replay(record) }
@@ -78,7 +78,7 @@ extension ConsensusCore {
   /// own again, or nobody ever reaches a quorum.
   private mutating func recount(_ vote: Vote) {
     if vote.member == me { remember(vote) }
-    _ = withRound(vote.ballot.view) { $0.count(vote) }
+    if !plants(.ownVotesNotCountedAgain) { _ = withRound(vote.ballot.view) { $0.count(vote) } }
     // A notarize or nullify vote was cast in its view; a finalize vote is cast by a member that has left it.
     if vote.member == me, vote.ballot.kind != MessageKind.finalize { view = max(view, vote.ballot.view) }
   }

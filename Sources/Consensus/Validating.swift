@@ -50,7 +50,7 @@ extension ConsensusCore {
 
   private mutating func consider(_ proposal: Proposal, _ first: Round.FirstProposal) {
     let header = proposal.block.header
-    guard header.isWellFormed else { return refuse("malformed header", proof: proposal) }
+    guard isWellFormed(header) else { return refuse("malformed header", proof: proposal) }
     guard header.parentView > finalized.view || header.parentHash == finalized.hash else {
       // Its certificates skip a final view, so more than f members are faulty. This leader need not be one of them.
       return refuse("does not descend from the final block")
@@ -64,7 +64,8 @@ extension ConsensusCore {
       fetchCertificates(gap, from: header.leader)
       return wait(.nullificationsMissing)
     }
-    guard header.time <= now + configuration.maximumAhead else { return wait(.timeAhead) }
+    let isAhead = header.time > now + configuration.maximumAhead && !plants(.blockTimeUnchecked)
+    guard !isAhead else { return wait(.timeAhead) }
     let behind = max(configuration.maximumBehind, pacemaker.timeout(view: view, finalized: finalized.view))
     guard header.time + behind >= first.arrival else { return wait(.timeBehind) }
     guard isExecuted(header.parentHash), let node = tree[first.hash] else { return wait(.notExecutable) }
@@ -95,9 +96,13 @@ extension ConsensusCore {
     notarize(first)
   }
 
+  private func isWellFormed(_ header: BlockHeader) -> Bool {
+    header.isWellFormed || plants(.gapWithoutNullification)
+  }
+
   /// What anyone can see to be wrong with a header beside its parent's.
   private func fault(of header: BlockHeader, after parent: BlockReference) -> String? {
-    if !header.isWellFormed { return "malformed header" }
+    if !isWellFormed(header) { return "malformed header" }
     if tree[header.parentHash]?.endsEra == true { return "built on the last block of era \(header.era)" }
     if header.parentView != parent.view { return "view of the parent: \(header.parentView), not \(parent.view)" }
     if header.height != parent.height + 1 { return "height \(header.height) after \(parent.height)" }
@@ -125,7 +130,9 @@ extension ConsensusCore {
   /// The views strictly between two that this member holds no nullification of, as one range, oldest first.
   private func missingNullifications(after parent: View, before child: View) -> ClosedRange<View>? {
     // The header itself carried the latest ones and they are held by now.
-    guard child - parent - 1 > UInt64(BlockHeader.maximumSkipped) else { return nil }
+    guard !plants(.gapWithoutNullification), child - parent - 1 > UInt64(BlockHeader.maximumSkipped) else {
+      return nil
+    }
     let last = child - 1 - UInt64(BlockHeader.maximumSkipped)
     guard let first = (parent + 1...last).first(where: { rounds[$0]?.nullification == nil }) else { return nil }
     return first...min(last, first + UInt64(ConsensusMessage.maximumCertificates) / 2)

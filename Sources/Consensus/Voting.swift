@@ -10,7 +10,7 @@ extension ConsensusCore {
     let (addition, evidence) = withRound(ballot.view) { $0.count(vote) }
     report(evidence)
     guard case .counted(let votes) = addition, !isHalted, ballot.view > finalized.view else { return }
-    if votes >= quorum.votes { certify(ballot) }
+    if votes >= votesOfCertificate { certify(ballot) }
     if case .nullify = ballot, votes >= quorum.oneHonest { joinNullify(ballot.view) }
   }
 
@@ -41,7 +41,12 @@ extension ConsensusCore {
       case .nullify: round.nullifies.count(of: ballot)
       case .finalize: round.finalizes.count(of: ballot)
       }
-    if votes >= quorum.votes { certify(ballot) }
+    if votes >= votesOfCertificate { certify(ballot) }
+  }
+
+  private var votesOfCertificate: Int {
+    if plants(.quorumOf2fPlus1) { return 2 * quorum.faults + 1 }
+    return plants(.certificateOneShort) ? quorum.votes - 1 : quorum.votes
   }
 
   private mutating func certify(_ ballot: Ballot) {
@@ -84,8 +89,10 @@ extension ConsensusCore {
   /// Rule 3: only in the current view, at most once, not after any other vote in it. (That no certificate of the view
   /// is held follows from being in it.)
   var mayNotarize: Bool {
-    let own = round(view).own
-    return own.notarize == nil && own.nullify == nil && own.finalize == nil && view > signingMark
+    let round = round(view)
+    let own = round.own
+    let isRepeated = plants(.notarizesEveryProposal) && own.notarize?.ballot.proposition != round.proposal?.proposition
+    return (own.notarize == nil || isRepeated) && own.nullify == nil && own.finalize == nil && view > signingMark
   }
 
   mutating func notarize(_ first: Round.FirstProposal) {
@@ -117,10 +124,12 @@ extension ConsensusCore {
   /// second one. Also for a view it has left otherwise: votes for old views still count.
   mutating func finalize(_ target: View) {
     let round = round(target)
-    guard let proposition = round.notarization?.ballot.proposition, round.own.finalize == nil,
-      round.own.nullify == nil, round.nullification == nil, !round.isContested
+    guard let proposition = round.notarization?.ballot.proposition, round.own.finalize == nil else { return }
+    let isNullified = round.own.nullify != nil || round.nullification != nil
+    let isAnother = round.own.notarize.map { $0.ballot.proposition != proposition } ?? false
+    guard !isNullified || plants(.finalizesAfterNullify),
+      !(isAnother || round.isContested) || plants(.finalizesAnotherBlock)
     else { return }
-    if let own = round.own.notarize?.ballot.proposition, own != proposition { return }
     cast(.finalize(proposition))
   }
 }
