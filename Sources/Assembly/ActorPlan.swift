@@ -15,16 +15,19 @@ public struct ActorPlan: Sendable {
   public let store: Store
   /// Local ports whose datagrams this actor gets.
   public let ports: [DataAddress]
+  /// Another actor here reads the ledger for this one (``RuntimeInputs/sharesReading``).
+  public let isToldOfLedger: Bool
   /// - Throws: when the records cannot be this actor's; the text says what to do.
   public let make: @Sendable (_ recovering: [StoredRecord]) throws -> any RoleCore
 
   init(
-    _ address: ActorAddress, store: Store, ports: [DataAddress] = [],
+    _ address: ActorAddress, store: Store, ports: [DataAddress] = [], isToldOfLedger: Bool = false,
     make: @escaping @Sendable (_ recovering: [StoredRecord]) throws -> any RoleCore
   ) {
     self.address = address
     self.store = store
     self.ports = ports
+    self.isToldOfLedger = isToldOfLedger
     self.make = make
   }
 }

@@ -23,7 +23,9 @@ extension Deployment {
         try TwinCore(members: members, recovering: $0, make: plan.make)
       }
     }
-    return ActorPlan(plan.address, store: plan.store, ports: plan.ports) { behaving(try plan.make($0)) }
+    return ActorPlan(
+      plan.address, store: plan.store, ports: plan.ports, isToldOfLedger: plan.isToldOfLedger
+    ) { behaving(try plan.make($0)) }
   }
 
   /// Voting members that the topology lets cheat, in member order.

@@ -9,22 +9,36 @@ extension Deployment {
     let edges = topology.operators.flatMap(\.edges).map {
       (keys[KeyName(.edge, $0.name)], ActorAddress(.edge, $0.name))
     }
-    return try topology.customers.enumerated().compactMap { index, customer in
+    let directory = Directory(genesis)
+    var configurations = try topology.customers.enumerated().compactMap {
+      (index, customer) -> CustomerCore.Configuration? in
       let address = ActorAddress(.customer, customer.name)
       guard inputs.runs(address) else { return nil }
       let port = inputs.customerPorts[customer.name] ?? .loopback(port: 0)
-      let configuration = CustomerCore.Configuration(
-        name: customer.name, genesis: genesis,
+      return CustomerCore.Configuration(
+        name: customer.name, genesis: genesis, directory: directory,
         treasuryKey: try inputs.keyring.signingKey(KeyName(.treasury, customer.name)),
         validators: validators(preferring: preferredValidator(ofCustomer: index)),
         plan: try customer.activations.map { try planned($0) },
         acceptances: try customer.accepts.map { try accepted($0, by: customer) },
         controllers: Dictionary(uniqueKeysWithValues: controllers), edges: Dictionary(uniqueKeysWithValues: edges),
         hostPort: port, enclavePorts: inputs.enclavePorts, entropy: inputs.entropy(address))
-      return ActorPlan(address, store: .records, ports: [port]) {
-        try CustomerCore(configuration, recovering: $0)
-      }
     }
+    if inputs.sharesReading { share(&configurations) }
+    return configurations.map { configuration in
+      let isTold = if case .isTold = configuration.ledger { true } else { false }
+      return ActorPlan(
+        ActorAddress(.customer, configuration.name), store: .records, ports: [configuration.hostPort],
+        isToldOfLedger: isTold
+      ) { try CustomerCore(configuration, recovering: $0) }
+    }
+  }
+
+  /// The first reads for all.
+  private func share(_ configurations: inout [CustomerCore.Configuration]) {
+    guard configurations.count > 1 else { return }
+    configurations[0].ledger = .reads(others: configurations.dropFirst().map(\.reader))
+    for index in configurations.indices.dropFirst() { configurations[index].ledger = .isTold }
   }
 
   private func planned(_ activation: Topology.Activation) throws -> PlannedActivation {

@@ -22,6 +22,8 @@ public struct RuntimeInputs<Keys: Keyring> {
   public var bootCounts: [String: UInt64]
   /// What edges say about the clock they stamp with.
   public var clock: ClockQuality
+  /// The actors that run here live and die together, so that one of the customers may read the ledger for all.
+  public var sharesReading: Bool
 
   /// - Parameters:
   ///   - runs: nil where every actor runs.
@@ -29,7 +31,8 @@ public struct RuntimeInputs<Keys: Keyring> {
   public init(
     runs: ((ActorAddress) -> Bool)? = nil, keyring: Keys, entropy: @escaping (ActorAddress) -> [UInt8],
     edgePorts: [String: EdgePorts], customerPorts: [String: DataAddress], enclaves: [String: EnclaveIdentity],
-    enclavePorts: [String: DataAddress]? = nil, measurement: Digest, bootCounts: [String: UInt64], clock: ClockQuality
+    enclavePorts: [String: DataAddress]? = nil, measurement: Digest, bootCounts: [String: UInt64], clock: ClockQuality,
+    sharesReading: Bool
   ) {
     self.runs = runs ?? { _ in true }
     self.keyring = keyring
@@ -41,6 +44,7 @@ public struct RuntimeInputs<Keys: Keyring> {
     self.measurement = measurement
     self.bootCounts = bootCounts
     self.clock = clock
+    self.sharesReading = sharesReading
   }
 }
 

@@ -27,6 +27,11 @@ public struct ConsensusConfiguration: Sendable {
   /// A leader gives a certified block this long to become final by itself before it builds another on top only to
   /// finalize it. Without the pause every block would call for one more, for ever.
   public var finalityGrace: Span
+  /// While blocks follow one another closely, ``blockBurst`` of them take that many times this span: what comes
+  /// meanwhile shares a block, whose votes, certificates and syncs cost the same for one transaction as for hundreds. An
+  /// idle ledger is not slowed down: a leader waits only after a burst. As a side effect heights take time, however
+  /// great the load: ``Transaction/orderLifetime`` is 25 s at the least.
+  public var blockInterval: Span
   /// What is not settled is said again this often at first; then at half the current timeout, at most ``retryCap``.
   public var retryFloor: Span
   public var retryCap: Span
@@ -52,6 +57,8 @@ public struct ConsensusConfiguration: Sendable {
   public static let heartbeatsOfPatience: Int64 = 3
   /// A finalization this many views above the last final one shows that a member is far behind.
   public static let viewsFarBehind: UInt64 = 4
+  /// Blocks that may become final at once before the next is paced: more than one activation needs to be RESERVED.
+  public static let blockBurst = 4
   /// Own finalize votes repeated in one retry.
   public static let finalizesRepeated: UInt64 = 8
   /// Answers to one member in one ``retryFloor``.
@@ -72,6 +79,7 @@ public struct ConsensusConfiguration: Sendable {
     maximumBehind = parameters.maximumBehind
     maximumAhead = parameters.maximumAhead
     finalityGrace = parameters.timeoutFloor / 4
+    blockInterval = parameters.timeoutFloor / 10
     retryFloor = parameters.timeoutFloor / 2
     retryCap = .seconds(2)
     signOnlyAbove = 0

@@ -53,6 +53,8 @@ extension ConsensusCore {
   private mutating func commit(_ segment: LedgerSegment, hash: Digest) {
     guard let last = segment.blocks.last else { return }
     emit(.finalized(segment))
+    recentFinality.append(contentsOf: repeatElement(now, count: segment.blocks.count))
+    recentFinality = recentFinality.suffix(ConsensusConfiguration.blockBurst)
     finalized = BlockReference(last.header, hash: hash)
     finalization = segment.finalization
     progressAt = now

@@ -9,10 +9,19 @@ extension ConsensusCore {
     return highestCertified > finalized.view ? min(enteredAt + configuration.finalityGrace, heartbeat) : heartbeat
   }
 
+  /// Transactions that wait are left to gather until then. By this member's own clock: a leader whose clock is fast
+  /// slows nobody down.
+  private var pacedUntil: Instant {
+    guard recentFinality.count >= ConsensusConfiguration.blockBurst, let first = recentFinality.first else {
+      return .zero
+    }
+    return first + configuration.blockInterval * Int64(ConsensusConfiguration.blockBurst)
+  }
+
   /// Since when the leader of this view is waited for. It lies in the future on an idle ledger: nobody is blamed.
   private var awaitedSince: Instant {
     var since = demandedAt
-    if let waitingSince { since = min(since, max(waitingSince, enteredAt)) }
+    if let waitingSince { since = min(since, max(waitingSince, enteredAt, pacedUntil)) }
     if let proposal = rounds[view]?.proposal { since = min(since, max(proposal.arrival, enteredAt)) }
     return since
   }
@@ -23,7 +32,7 @@ extension ConsensusCore {
     if mayBuild {
       if demandedAt <= now {
         tryBuild(mayDecline: false)
-      } else if waitingSince != nil {
+      } else if waitingSince != nil, pacedUntil <= now {
         tryBuild(mayDecline: true)
       }
     }
@@ -42,7 +51,8 @@ extension ConsensusCore {
   }
 
   private mutating func armTimers(_ timeout: Span) {
-    arm(.build, at: mayBuild && demandedAt > now ? demandedAt : nil)
+    let mayBuildAt = [demandedAt, waitingSince == nil ? nil : pacedUntil].compactMap { $0 }.filter { $0 > now }.min()
+    arm(.build, at: mayBuild ? mayBuildAt : nil)
     arm(.leader, at: mayNullify ? awaitedSince + timeout : nil)
     if !isUnsettled {
       retryAt = nil

@@ -80,6 +80,9 @@ public enum Event: Sendable {
   case datagrams([Datagram])
   /// The answer to a `.recall`, keys ascending.
   case recalled(RequestID, [StoredRecord])
+  /// What the ledger says, read by another role of this process (``Effect/tell(_:)``): everything that concerns this
+  /// role up to there has been told. Without notices the ledger has only moved on.
+  case ledger(LedgerTip, [LedgerNotice])
 }
 
 /// What a core wants done, in this order. The order is a promise: everything persisted before a message in the list
@@ -105,6 +108,9 @@ public enum Effect: Sendable {
   /// Votes of this era's members count as verified from now on: a final block says who they are. What a message itself
   /// proves of eras, the shell learns by verifying it.
   case recognise(EraRecord)
+  /// To the other readers of this process, as `.ledger`: whom it concerns in order and at once, all others before their
+  /// next event. Waits for no record, as it says nothing of this role's own.
+  case tell(LedgerNews)
   /// Something a person or a metric wants to know. Never needed for correctness.
   case observe(Observation)
   /// Stop this node: going on would break a promise.

@@ -144,7 +144,7 @@ public struct EnclaveCore: RoleCore {
       }
     case .datagrams(let datagrams): carry(datagrams, &turn)
     case .recalled(let id, let records): recalled(id, records, &turn)
-    case .published: break
+    case .published, .ledger: break
     }
     return turn.effects
   }

@@ -63,13 +63,16 @@ extension RoleHost {
   /// Whether anything can be handled now. Behind a commit only so much gathers.
   private var isReady: Bool {
     guard gathered.halt == nil, gathered.size < Self.maximumGathered else { return false }
-    return hasRung || !packets.isEmpty || !inbox.isEmpty && gathered.events < Self.turnEvents
+    return hasRung || hasNews || !packets.isEmpty || !inbox.isEmpty && gathered.events < Self.turnEvents
   }
 
   private func turn() {
     let events = inbox.take(Self.turnEvents - gathered.events)
     gathered.events += events.count
-    for event in packets.take(Self.turnEvents) + events where gathered.halt == nil { handle(event) }
+    // The ledger first: what is decided next is decided as of now. But nothing before `.started`.
+    let news = hasStarted ? news() : []
+    for event in news + packets.take(Self.turnEvents) + events where gathered.halt == nil { handle(event) }
+    hasStarted = true
     hasRung = false
     for _ in 0..<Self.turnEvents {
       guard gathered.halt == nil, let timer = timers.pop(dueAt: clock.now()) else { break }
@@ -91,6 +94,7 @@ extension RoleHost {
         return
       case .transmit(let datagrams): transmit(datagrams)
       case .recognise(let era): eras.append(era)
+      case .tell(let news): desk?.tell(news)
       case .publish, .request, .reply, .refuse, .observe: gathered.effects.append(effect)
       }
     }
@@ -141,7 +145,7 @@ extension RoleHost {
     case .reply(let token, let message): bus.reply(Ticket(token.number), .success(message.encoded))
     case .refuse(let token, let error): bus.reply(Ticket(token.number), .failure(error))
     case .observe(let observation): observer(address, observation)
-    case .transmit, .recognise, .persist, .recall, .setTimer, .cancelTimer, .halt: break  // taken out by `handle`
+    case .transmit, .recognise, .tell, .persist, .recall, .setTimer, .cancelTimer, .halt: break  // taken out by `handle`
     }
   }
 

@@ -16,6 +16,10 @@ public actor RoleHost {
   var core: any RoleCore
   private let context: VerificationContext
   private let publications: SharedPublications?
+  /// Where those who read the ledger tell others of this process; nil where nobody does.
+  let desk: LedgerDesk?
+  /// Whether this role is one of the others.
+  private let isTold: Bool
   let store: any HostStore
   let bus: Bus
   let dataPlane: DataPlane?
@@ -30,6 +34,11 @@ public actor RoleHost {
   var inbox = EventQueue(capacity: RoleHost.inboxCapacity)
   var packets = EventQueue(capacity: RoleHost.packetBatches)
   var waitingForWork: CheckedContinuation<Void, Never>?
+  /// The ledger's height as the role was told it.
+  private var toldHeight: Height = 0
+  var hasStarted = false
+  /// Something waits at the desk.
+  var hasNews = false
   var timers = Timers()
   var alarm: (at: Instant, task: Task<Void, Never>)?
   var hasRung = false
@@ -76,10 +85,14 @@ public actor RoleHost {
   /// Deliveries decoded and verified at a time.
   static let batchDeliveries = 256
 
-  /// - Parameter publications: what this process's followers read together; a member's host reads for itself.
+  /// - Parameters:
+  ///   - publications: what this process's followers read together; a member's host reads for itself.
+  ///   - desk: where those who read the ledger tell others of this process.
+  ///   - isTold: the role is one of the others.
   public init(
     _ core: any RoleCore, context: VerificationContext, store: any HostStore, bus: Bus, dataPlane: DataPlane? = nil,
-    publications: SharedPublications? = nil, clock: SteadyClock = SteadyClock(), observer: @escaping Observer
+    publications: SharedPublications? = nil, desk: LedgerDesk? = nil, isTold: Bool = false,
+    clock: SteadyClock = SteadyClock(), observer: @escaping Observer
   ) {
     self.core = core
     self.context = context
@@ -87,6 +100,8 @@ public actor RoleHost {
     self.bus = bus
     self.dataPlane = dataPlane
     self.publications = publications
+    self.desk = desk
+    self.isTold = isTold
     self.clock = clock
     self.observer = observer
     address = core.address
@@ -164,6 +179,11 @@ public actor RoleHost {
           for await datagrams in stream { await self.deliver(datagrams) }
         }
       }
+      if isTold, let desk {
+        group.addTask {
+          for await _ in desk.bell(for: self.address) { await self.rung() }
+        }
+      }
       let result: Result<Void, any Error>
       do {
         try await takeTurns()
@@ -207,6 +227,18 @@ public actor RoleHost {
     while packets.isFull, !phase.isStopping { await withCheckedContinuation { packets.waitForRoom($0) } }
     packets.append([.datagrams(datagrams)])
     wake()
+  }
+
+  private func rung() {
+    hasNews = true
+    wake()
+  }
+
+  /// What the ledger says that the role was not told yet.
+  func news() -> [Event] {
+    hasNews = false
+    guard isTold, let desk else { return [] }
+    return desk.take(for: address, above: &toldHeight)
   }
 
   func wake() {

@@ -15,7 +15,8 @@ public struct Transaction: Hashable, SignedPayload {
   /// Heights between now and an expiry at most: nonces are remembered that long.
   public static let maximumLifetime: Height = 10_000
   /// Heights between what a customer knows of the ledger and the expiry of its Activate: the expiry says up to which
-  /// announcement of maintenance it is bound (``AnnouncedMaintenance``).
+  /// announcement of maintenance it is bound (``AnnouncedMaintenance``). Leaders pace a busy ledger to one block in
+  /// 25 ms, so an order has 25 s at the least to get into a block, and on an idle ledger long enough for anything.
   public static let orderLifetime: Height = 1_000
 
   public init(nonce: UInt64, expiry: Height, action: Action) {

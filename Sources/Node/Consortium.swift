@@ -97,8 +97,10 @@ public actor Consortium: RunningConsortium {
   public var enclaveProcessIDs: [Int32] { get async { await parts.supervisor.processIDs } }
 
   public func untilSettled() async throws {
+    var watch = SettlementWatch(parts.configuration.topology.customers)
     for await _ in changes.stream() {
-      if await isSettled() { return }
+      guard let auditor = parts.auditor else { continue }
+      if await watch.isSettled(auditor, plans: { await progress(of: $0) ?? [] }) { return }
     }
     if !Task.isCancelled { try await untilStopped() }
     throw CancellationError()
@@ -113,25 +115,19 @@ public actor Consortium: RunningConsortium {
 
   public func traffic() async -> CarriedTraffic? { parts.watcher.traffic }
 
-  /// Asked after every change: looks no further than the first that is not over.
-  private func isSettled() async -> Bool {
-    guard let auditor = parts.auditor else { return false }
-    for (_, plans) in await progress() {
-      for plan in plans where !(await plan.isOver(auditor)) { return false }
-    }
-    return true
-  }
-
   /// What the customers here say of their plans, in file order.
   func progress() async -> [(customer: String, plans: [PlanProgress])] {
     var all: [(String, [PlanProgress])] = []
     for customer in parts.configuration.topology.customers {
-      guard let host = parts.customers[customer.name] else { continue }
-      // In the order of the plan, which is the order of the file.
-      let progress = await host.inspect { ($0 as? CustomerCore)?.progress ?? [] }
-      all.append((customer.name, progress.map { PlanProgress($0) }))
+      if let plans = await progress(of: customer.name) { all.append((customer.name, plans)) }
     }
     return all
+  }
+
+  /// In the order of the plan, which is the order of the file; nil for a customer that is not here.
+  func progress(of customer: String) async -> [PlanProgress]? {
+    guard let host = parts.customers[customer] else { return nil }
+    return await host.inspect { core in (core as? CustomerCore)?.progress.map { PlanProgress($0) } ?? [] }
   }
 }
 

@@ -5,7 +5,6 @@ import Hosting
 import Logging
 import Messages
 import Signing
-import Slicing
 import Storage
 import Topology
 
@@ -26,7 +25,7 @@ struct ConsortiumParts: Sendable {
   private(set) var hosts: [HostService] = []
   /// Hosts of customers by name.
   private(set) var customers: [String: RoleHost] = [:]
-  private var stores: [DurableStore] = []
+  private var stores: NodeStores
 
   /// Brings everything up but the work itself. When this throws, nothing is left.
   static func bringUp(
@@ -121,6 +120,7 @@ struct ConsortiumParts: Sendable {
     self.bus = bus
     self.dataPlane = dataPlane
     counts = ProcessCounts(bus: bus, dataPlane: dataPlane)
+    stores = NodeStores(directory, configuration.topology)
   }
 
   private let hosting: HostSetting
@@ -157,7 +157,7 @@ struct ConsortiumParts: Sendable {
       let inputs = RuntimeInputs(
         runs: site.runs, keyring: directory.keyring, entropy: { _ in randomBytes(32) }, edgePorts: edgePorts,
         customerPorts: customerPorts, enclaves: await supervisor.identities, enclavePorts: site.enclavePorts,
-        measurement: measurement, bootCounts: await supervisor.bootCounts, clock: site.clock)
+        measurement: measurement, bootCounts: await supervisor.bootCounts, clock: site.clock, sharesReading: true)
       // The supervisor has the platforms: they are made anew with every launch.
       for plan in try plans(inputs) where plan.address.role != .platform {
         try await add(plan, plan.ports.compactMap { arrivals[$0] })
@@ -165,7 +165,7 @@ struct ConsortiumParts: Sendable {
       try await site.listen(bus)
     } catch {
       await supervisor.endAll()
-      await closeStores()
+      await stores.close(configuration.logger)
       throw error
     }
   }
@@ -177,44 +177,17 @@ struct ConsortiumParts: Sendable {
   }
 
   private mutating func add(_ plan: ActorPlan, _ arrivals: [AsyncStream<[Datagram]>]) async throws(NodeError) {
-    let store = try store(plan)
-    if let store { stores.append(store) }
+    let store = try stores.open(plan)
     let core: any RoleCore
     do { core = try plan.make(try await store?.recover() ?? []) } catch let error as StorageError {
       throw .storage(error)
     } catch {
       throw .unrecoverable(actor: plan.address, detail: "\(error)")
     }
-    let host = hosting.host(core, store: store ?? NoStore())
+    let host = hosting.host(core, store: store ?? NoStore(), isTold: plan.isToldOfLedger)
     do { try await host.register() } catch { throw .bus(error) }
     hosts.append(HostService(host: host, arrivals: arrivals))
     if plan.address.role == .customer { customers[plan.address.name] = host }
-  }
-
-  private func store(_ plan: ActorPlan) throws(NodeError) -> DurableStore? {
-    let path = directory.store(plan.address)
-    do {
-      switch plan.store {
-      case .none: return nil
-      case .records: return DurableStore(try SQLiteRecordStore(path: path), label: "\(plan.address)")
-      case .controller:
-        guard let networkOperator = configuration.topology.networkOperator(named: plan.address.name) else { return nil }
-        let substrate = try Slicing.Substrate(networkOperator.substrate)
-        return DurableStore(try ControllerStore(path: path, substrate: substrate), label: "\(plan.address)")
-      }
-    } catch let error as StorageError {
-      throw .storage(error)
-    } catch {
-      throw .impossible(detail: "\(plan.address): \(error)")
-    }
-  }
-
-  private func closeStores() async {
-    for store in stores {
-      do { try await store.close() } catch {
-        configuration.logger.warning("a store did not close", metadata: ["error": "\(error)"])
-      }
-    }
   }
 
   /// Ends what the services left: after this there is no process, no socket and no open file of this consortium.
@@ -222,7 +195,7 @@ struct ConsortiumParts: Sendable {
     await supervisor.endAll()
     await bus.shutdown()
     dataPlane.shutdown()
-    await closeStores()
+    await stores.close(configuration.logger)
     site.sockets.remove()
     directory.unlock()
     await counts.tell(watcher)

@@ -3,7 +3,7 @@ import Hosting
 import Storage
 
 /// A role's SQLite file as its host uses it: every call waits for the disk on a thread of its own kind.
-actor DurableStore: HostStore {
+actor DurableStore: NodeStore {
   private let executor: BlockingExecutor
   nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
   private let store: any RecordStore

@@ -13,6 +13,8 @@ struct HostSetting: Sendable {
   let observer: RoleHost.Observer
   /// Of the followers among them.
   private let publications: SharedPublications
+  /// Of the readers of the ledger.
+  private let desk = LedgerDesk()
 
   init(
     context: VerificationContext, bus: Bus, dataPlane: DataPlane, observer: @escaping RoleHost.Observer
@@ -24,10 +26,11 @@ struct HostSetting: Sendable {
     publications = SharedPublications(context: context)
   }
 
-  func host(_ core: any RoleCore, store: any HostStore) -> RoleHost {
+  /// - Parameter isTold: another role of this node reads the ledger for it.
+  func host(_ core: any RoleCore, store: any HostStore, isTold: Bool = false) -> RoleHost {
     RoleHost(
       core, context: context, store: store, bus: bus, dataPlane: dataPlane, publications: publications,
-      observer: observer)
+      desk: desk, isTold: isTold, observer: observer)
   }
 }
 

@@ -22,6 +22,7 @@ import Wire
 ///     DIR/keys/                   secret keys, the node's own only
 ///     DIR/book.json               a node: where the others are
 ///     DIR/ROLE/NAME.sqlite        the durable records of each actor
+///     DIR/customers/ALL.sqlite    those of all customers (``NodeStores``)
 ///     DIR/enclaves/NAME/          the sealed state of a process of enclaves, and how often it was launched
 ///
 /// and for a spread
@@ -145,6 +146,8 @@ struct NodeDirectory: Sendable {
 
   // MARK: What lives in it
 
+  /// Of all customers but those that have files of their own. No actor's name has capital letters.
+  var customerStore: String { "\(path)/\(ActorAddress.Role.customer.storeDirectory)/ALL.sqlite" }
   func store(_ address: ActorAddress) -> String { "\(path)/\(address.role.storeDirectory)/\(address.name).sqlite" }
   /// Of one process of enclaves.
   func enclaves(_ name: String) -> String { "\(path)/\(Name.enclaves)/\(name)" }

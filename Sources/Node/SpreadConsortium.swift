@@ -124,8 +124,9 @@ public actor SpreadConsortium: RunningConsortium {
   public nonisolated var isNew: Bool { directory.isNew }
 
   public func untilSettled() async throws {
+    var watch = SettlementWatch(deployment.topology.customers.filter { elsewhere[$0.name] == nil })
     for await _ in changes.stream() {
-      if await summary().isSettled { return }
+      if await watch.isSettled(auditor, plans: { customer in told.progress.withLock { $0[customer] ?? [] } }) { return }
     }
     if !Task.isCancelled { try await untilStopped() }
     throw CancellationError()

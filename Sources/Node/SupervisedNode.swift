@@ -8,16 +8,15 @@ public enum SupervisedNode {
     let channel = ReportChannel()
     channel.whenEnded { Task { try? await node.stop() } }
     var told: [String: [PlanProgress]] = [:]
-    func tellProgress() async {
-      for (customer, plans) in await node.progress() where told[customer] != plans {
-        told[customer] = plans
-        await channel.send(.progress(customer: customer, plans))
-      }
+    func tell(_ plans: [PlanProgress], of customer: String) async {
+      guard told[customer] != plans else { return }
+      told[customer] = plans
+      await channel.send(.progress(customer: customer, plans))
     }
     @Sendable func tellTraffic() async {
       if let traffic = await node.traffic() { await channel.send(.carried(traffic)) }
     }
-    await tellProgress()
+    for (customer, plans) in await node.progress() { await tell(plans, of: customer) }
     await channel.send(.ready)
     let meter = Task {
       while (try? await Task.sleep(for: .nanoseconds(Watcher.reportInterval.nanoseconds))) != nil {
@@ -28,7 +27,7 @@ public enum SupervisedNode {
       guard NodeReport.isReported(actor, observation) else { continue }
       await channel.send(.observed(actor, observation))
       // A customer's stage changes with what happens to its activations, and on the ledger.
-      if actor.role == .customer { await tellProgress() }
+      if actor.role == .customer, let plans = await node.progress(of: actor.name) { await tell(plans, of: actor.name) }
     }
     // Nothing moves any more: these are the last figures.
     meter.cancel()

@@ -67,8 +67,9 @@ public actor WatchedConsortium: RunningConsortium {
   }
 
   public func untilSettled() async throws {
+    var watch = SettlementWatch(deployment.topology.customers)
     for await _ in changes.stream() {
-      if await summary().isSettled { return }
+      if await watch.isSettled(auditor, plans: { await inquiry.progress(of: $0) }) { return }
     }
     if !Task.isCancelled { try await untilStopped() }
     throw CancellationError()
@@ -106,6 +107,8 @@ private actor CustomerInquiry: Service {
     self.observe = observe
     self.news = news
   }
+
+  func progress(of customer: String) -> [PlanProgress] { plans[customer] ?? [] }
 
   /// In file order.
   var progress: [(customer: String, plans: [PlanProgress])] {

@@ -71,7 +71,7 @@ public struct ContractCore: RoleCore {
     case .timer: notifyOwner(&turn)
     case .request(let token, _, let message): answer(token, message.value, &turn)
     case .response(let id, let result): response(id, result, &turn)
-    case .datagrams, .recalled: break
+    case .datagrams, .recalled, .ledger: break
     }
     return turn.effects
   }

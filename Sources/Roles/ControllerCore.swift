@@ -131,7 +131,7 @@ public struct ControllerCore: RoleCore {
     case .timer(let timer): timerFired(timer, &turn)
     case .request(let token, let asker, let message): answer(token, asker, message.value, &turn)
     case .response(let id, let result): response(id, result, &turn)
-    case .datagrams, .recalled: break
+    case .datagrams, .recalled, .ledger: break
     }
     return turn.effects
   }

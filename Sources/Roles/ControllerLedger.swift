@@ -40,7 +40,7 @@ extension ControllerCore {
     for reservation in closings.keys.sorted() { askToClose(reservation, &turn) }
   }
 
-  private mutating func noticed(_ notice: LedgerView.Notice, at time: Instant, _ turn: inout Turn) {
+  private mutating func noticed(_ notice: LedgerNotice, at time: Instant, _ turn: inout Turn) {
     switch notice {
     case .deployed(let id, _): announcements.deployed(id)
     case .maintenance(let maintenance, _): announcements.announced(maintenance)
@@ -63,7 +63,8 @@ extension ControllerCore {
     case .changed(let change): changed(change, &turn)
     case .settlementPosted(let activation, let record, _):
       if let record { recordShown(record, of: activation, answering: false) }
-    case .statusSet, .rejected, .disputed, .evidence, .enclaveRegistered: break
+    case .statusSet, .rejected, .disputed, .evidence, .enclaveRegistered, .eraBegins, .caughtUp:
+      break
     }
   }
 

@@ -7,10 +7,11 @@ import Signing
 /// customers that it agreed to, moves, extends, demands what it is owed, and settles by the last joint record.
 ///
 /// The signed order is durable before it leaves, so a restart sends the same bytes and never buys twice. It acts only
-/// once it has read the ledger up to now; the ledger, not its own memory, says how far each purchase has come, and what
+/// once it knows the ledger up to now; the ledger, not its own memory, says how far each purchase has come, and what
 /// it read of an earlier life is told once, as it stands, not as news.
 ///
-/// A block costs what it says about this customer's purchases; everything else waits for its own timer.
+/// A block costs what it says about this customer's purchases, and nothing when it says nothing: one of the customers
+/// of a process reads for all. Everything else waits for its own timer.
 public struct CustomerCore: RoleCore {
   static let resend = Span.seconds(2)
   static let retry = Span.milliseconds(200)
@@ -19,7 +20,7 @@ public struct CustomerCore: RoleCore {
   /// Between two looks at an enclave that should have finished: at first, and later.
   static let pollInterval = Span.milliseconds(100)
   static let longestPollInterval = Span.seconds(2)
-  /// Between two batches of application packets.
+  /// Between two batches of application packets at least.
   static let trafficInterval = Span.milliseconds(10)
   /// What a stall or a crash delays beyond this is skipped, as a live source would: a burst sent to catch up would wait
   /// in the slice's queue, and the operator would pay for that delay.
@@ -79,7 +80,10 @@ public struct CustomerCore: RoleCore {
   public let address: ActorAddress
   let key: PublicKey
   let directory: Directory
-  var follower: LedgerFollower
+  /// Nil where another role of this process reads.
+  var feed: LedgerFeed?
+  /// What the ledger said up to here is known.
+  var tip: LedgerTip
   var numbers = RequestNumbers()
   var nonces: NonceSource
   var members: MemberRotation
@@ -110,17 +114,17 @@ public struct CustomerCore: RoleCore {
   /// Due, and waiting for a contract or a registration.
   var blocked: Set<Int> = []
   var isReady = false
-  var lastBlock: Digest
   private var received: UInt64 = 0
 
-  public var subscriptions: [Subscription] { follower.subscriptions }
+  public var subscriptions: [Subscription] { feed?.subscriptions ?? [] }
 
   public init(_ configuration: Configuration, recovering records: [StoredRecord]) throws {
     self.configuration = configuration
     address = ActorAddress(.customer, configuration.name)
     key = configuration.treasuryKey.publicKey
-    directory = Directory(configuration.genesis)
-    follower = LedgerFollower(genesis: configuration.genesis, sources: configuration.validators)
+    directory = configuration.directory
+    feed = configuration.feed
+    tip = LedgerTip(height: 0, hash: configuration.genesis.networkID, time: configuration.genesis.time)
     nonces = NonceSource(seed: configuration.entropy)
     members = MemberRotation(configuration.validators)
     purchases = configuration.plan.map { Purchase(part: .payer($0)) }
@@ -131,7 +135,6 @@ public struct CustomerCore: RoleCore {
     enclaves = names
     registrations = names.map { _ in .none }
     registrationBackoffs = names.map { _ in Backoff() }
-    lastBlock = configuration.genesis.networkID
     try recover(records)
   }
 
@@ -167,7 +170,12 @@ public struct CustomerCore: RoleCore {
     switch event {
     case .started: started(&turn)
     case .published(_, _, let message):
-      if case .ledger(let segment) = message.value { take(follower.published(segment, &turn, &numbers), &turn) }
+      if case .ledger(let segment) = message.value {
+        take(feed?.published(segment, &turn, &numbers) ?? [], &turn)
+      }
+    case .ledger(let tip, let notices):
+      take(notices, at: tip, &turn)
+      act(&turn)
     case .timer(let timer): timerFired(timer, &turn)
     case .request(let token, let from, let message): answer(token, from, message.value, &turn)
     case .response(let id, let result): response(id, result, &turn)
@@ -182,13 +190,13 @@ public struct CustomerCore: RoleCore {
       start = turn.now
       turn.add(.persist(.put(stream: Stream.scenario, key: 0, bytes: turn.now.encoded)))
     }
-    follower.start(&turn, &numbers)
+    feed?.start(&turn, &numbers)
   }
 
   private mutating func timerFired(_ timer: TimerID, _ turn: inout Turn) {
     let index = Int(clamping: timer.index)
     switch timer.purpose {
-    case LedgerFollower.timerPurpose: follower.timer(&turn, &numbers)
+    case LedgerFollower.timerPurpose: feed?.timer(&turn, &numbers)
     case Purpose.purchase where index < purchases.count: advance(index, &turn)
     case Purpose.traffic where index < purchases.count: sendTraffic(index, &turn)
     case Purpose.errands where index < purchases.count: runErrands(index, &turn)
@@ -209,7 +217,7 @@ public struct CustomerCore: RoleCore {
   }
 
   private func status(at now: Instant) -> [StatusItem] {
-    var items = [StatusItem("height", follower.height), StatusItem("packetsReceived", received)]
+    var items = [StatusItem("height", tip.height), StatusItem("packetsReceived", received)]
     for purchase in purchases.prefix(StatusItem.maximumItems - items.count) {
       let text = "\(purchase.availability(at: now)) (\(purchase.stage.name))"
       items.append(StatusItem("purchase.\(purchase.part.label)", text))
@@ -228,7 +236,7 @@ public struct CustomerCore: RoleCore {
   private mutating func response(
     _ id: RequestID, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn
   ) {
-    if let blocks = follower.response(id, result, &turn, &numbers) { return take(blocks, &turn) }
+    if let news = feed?.response(id, result, &turn, &numbers) { return take(news, &turn) }
     guard let about = asked.removeValue(forKey: id) else { return }
     switch about {
     case .evidence(let enclave): evidenceArrived(enclave, result, &turn)
@@ -251,7 +259,7 @@ public struct CustomerCore: RoleCore {
 
   /// - Parameter identity: where somebody else has countersigned it already.
   mutating func sign(_ action: Action, as identity: (nonce: UInt64, expiry: Height)? = nil) -> SignedTransaction {
-    let (nonce, expiry) = identity ?? (nonces.next(), follower.height + Self.transactionLifetime)
+    let (nonce, expiry) = identity ?? (nonces.next(), tip.height + Self.transactionLifetime)
     return SignedTransaction(
       signing: Transaction(nonce: nonce, expiry: expiry, action: action),
       with: configuration.treasuryKey, network: configuration.genesis.networkID)
@@ -267,13 +275,13 @@ extension OfferChoice {
   }
 }
 
-/// Who the organisations of the genesis are. Keys enrolled later are the ledger's to judge: what this party signs or
+/// Who the organisations of the genesis are; one for all customers of a process. Keys enrolled later are the ledger's to judge: what this party signs or
 /// pays, it checks again.
-struct Directory: Sendable {
+public struct Directory: Sendable {
   private let organisations: [PublicKey: OrganisationID]
   private let names: [OrganisationID: String]
 
-  init(_ genesis: Genesis) {
+  public init(_ genesis: Genesis) {
     var organisations: [PublicKey: OrganisationID] = [:]
     var names: [OrganisationID: String] = [:]
     for organisation in genesis.organisations {

@@ -160,7 +160,7 @@ extension CustomerCore {
   // MARK: The ledger
 
   /// - Parameter notice: of a demand, an answer to one, or CLOSING.
-  mutating func demandNoticed(_ notice: LedgerView.Notice, _ turn: inout Turn) {
+  mutating func demandNoticed(_ notice: LedgerNotice, _ turn: inout Turn) {
     switch notice {
     case .serviceDemanded(let activation):
       guard let index = payerIndex(activation) else { return }

@@ -9,11 +9,11 @@ extension CustomerCore {
 
   /// Asks the launcher for evidence over a fresh nonce and puts it on the ledger, unless it stands there already.
   mutating func registerEnclave(_ enclave: Int, _ turn: inout Turn) {
-    guard follower.hasCaughtUp else { return }
+    guard isReady else { return }
     switch registrations[enclave] {
     case .registered(_, let expires) where expires > turn.now + Self.registrationMargin: return
     case .asking: return
-    case .submitted(_, let transaction) where transaction.transaction.expiry > follower.height:
+    case .submitted(_, let transaction) where transaction.transaction.expiry > tip.height:
       send(transaction, registering: enclave, repeats: 1, &turn)
     case .none, .registered, .submitted:
       registrations[enclave] = .asking
@@ -21,7 +21,7 @@ extension CustomerCore {
       asked[id] = .evidence(enclave: enclave)
       turn.add(
         .request(
-          id, to: ActorAddress(.platform, enclaves[enclave]), .getEvidence(nonce: lastBlock),
+          id, to: ActorAddress(.platform, enclaves[enclave]), .getEvidence(nonce: tip.hash),
           deadline: Self.requestDeadline))
     }
   }

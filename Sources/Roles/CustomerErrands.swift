@@ -94,7 +94,7 @@ extension CustomerCore {
 
   private mutating func run(_ state: ErrandState, _ index: Int, _ service: Service, _ turn: inout Turn) {
     let errand = state.errand
-    if let statement = state.statement, statement.transaction.expiry > follower.height {
+    if let statement = state.statement, statement.transaction.expiry > tip.height {
       return submit(statement, for: errand, of: index, &turn)
     }
     let epochs = purchases[index].epochs

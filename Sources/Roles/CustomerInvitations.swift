@@ -20,7 +20,7 @@ extension CustomerCore {
   }
 
   mutating func invite(_ index: Int, _ invitation: Invitation, _ turn: inout Turn) {
-    guard turn.now <= invitation.draft.latestStart, follower.height < invitation.expiry else {
+    guard turn.now <= invitation.draft.latestStart, tip.height < invitation.expiry else {
       return refuse(index, "\(invitation.draft.peer) did not agree in time", &turn)
     }
     ask(
@@ -197,7 +197,7 @@ extension CustomerCore {
   mutating func forgetUnusedConsents() {
     guard !consents.isEmpty else { return }
     for index in purchases.indices {
-      guard case .consented(let invitation) = purchases[index].stage, follower.lastTime > invitation.order.latestStart
+      guard case .consented(let invitation) = purchases[index].stage, tip.time > invitation.order.latestStart
       else { continue }
       forgetConsent(index, of: invitation.payer)
       set(.refused("the invitation was not used"), of: index)

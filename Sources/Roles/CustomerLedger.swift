@@ -4,22 +4,22 @@ import Signing
 
 /// What the ledger says about this customer's activations.
 extension CustomerCore {
-  mutating func take(_ blocks: [Block], _ turn: inout Turn) {
-    for block in blocks {
-      lastBlock = block.hash
-      evidenceInBlock = [:]
-      for notice in LedgerView.notices(of: block, where: concerns, following: isFollowed) {
-        noticed(notice, block.header.time, &turn)
-      }
-    }
-    if !blocks.isEmpty { forgetUnusedConsents() }
-    guard follower.hasCaughtUp else { return }
-    if !isReady {
-      isReady = true
-      touched = Array(purchases.indices)
-      for index in purchases.indices { tell(index, &turn) }
-      for enclave in enclaves.indices { registerEnclave(enclave, &turn) }
-    }
+  mutating func take(_ news: [LedgerNews], _ turn: inout Turn) {
+    for each in news { take(each.own, at: each.tip, &turn) }
+    act(&turn)
+  }
+
+  /// - Parameter notices: all that concerns this customer, from the tip known so far to this one.
+  mutating func take(_ notices: [LedgerNotice], at tip: LedgerTip, _ turn: inout Turn) {
+    self.tip = tip
+    evidenceInBlock = [:]
+    for notice in notices { noticed(notice, tip.time, &turn) }
+    forgetUnusedConsents()
+  }
+
+  /// Does what follows from what was told. What is read of the past is nobody's news.
+  mutating func act(_ turn: inout Turn) {
+    guard isReady else { return }
     let changed = touched
     touched = []
     for index in changed {
@@ -28,24 +28,14 @@ extension CustomerCore {
     }
   }
 
-  /// Own transactions, those about activations it takes part in, and the few kinds that say nothing about whom they
-  /// concern in their first bytes.
-  private func concerns(_ glance: LedgerView.Glance) -> Bool {
-    if glance.signer == key { return true }
-    switch glance.kind {
-    case .deployContract: return !undeployed.isEmpty
-    case .activate: return consents[glance.signer] != nil
-    case .announceMaintenance: return !purchases.isEmpty || !configuration.acceptances.isEmpty
-    case .extend, .renegotiate, .demandRecord: return !indexes.isEmpty
-    case .setContractStatus: return false
-    case nil: return !indexes.isEmpty && glance.subject.map { indexes[ActivationID(value: $0)] != nil } ?? false
-    }
+  private mutating func becomeReady(_ turn: inout Turn) {
+    isReady = true
+    touched = Array(purchases.indices)
+    for index in purchases.indices { tell(index, &turn) }
+    for enclave in enclaves.indices { registerEnclave(enclave, &turn) }
   }
 
-  /// Any that a consent may turn out to be for is followed as well.
-  private func isFollowed(_ activation: ActivationID) -> Bool { indexes[activation] != nil || !consents.isEmpty }
-
-  private mutating func noticed(_ notice: LedgerView.Notice, _ time: Instant, _ turn: inout Turn) {
+  private mutating func noticed(_ notice: LedgerNotice, _ time: Instant, _ turn: inout Turn) {
     switch notice {
     case .deployed(let id, _): if undeployed.remove(id) != nil { unblock() }
     case .evidence(let key, let digest): evidenceInBlock[key] = digest
@@ -65,7 +55,8 @@ extension CustomerCore {
       if let announcer = directory.organisation(of: signer) { announcements.add(maintenance, by: announcer, at: time) }
     case .serviceDemanded, .serviceStarted, .recordDemanded, .recordPosted, .settlementPosted:
       demandNoticed(notice, &turn)
-    case .statusSet, .rejected, .disputed: break
+    case .caughtUp: becomeReady(&turn)
+    case .statusSet, .rejected, .disputed, .eraBegins: break
     }
   }
 

@@ -7,7 +7,7 @@ extension CustomerCore {
   /// Does what a purchase's stage asks for next. Called when the ledger said something about it, when a question was
   /// answered and by the purchase's timer; doing it twice does no harm.
   mutating func advance(_ index: Int, _ turn: inout Turn) {
-    guard follower.hasCaughtUp, purchases[index].question == nil else { return }
+    guard isReady, purchases[index].question == nil else { return }
     let purchase = purchases[index]
     if turn.now < purchase.notBefore { return wake(index, at: purchase.notBefore, &turn) }
     switch purchase.stage {
@@ -92,7 +92,7 @@ extension CustomerCore {
     }
     if let far = plan.far {
       let invitation = FlowInvitation(
-        payer: key, nonce: nonces.next(), expiry: follower.height + Self.transactionLifetime, order: order)
+        payer: key, nonce: nonces.next(), expiry: tip.height + Self.transactionLifetime, order: order)
       turn.add(.persist(.put(stream: Stream.invitations, key: UInt64(index), bytes: invitation.encoded)))
       set(
         .inviting(
@@ -140,7 +140,7 @@ extension CustomerCore {
     guard let booking = purchase.booking, let envelope = booking.envelope,
       let transaction = try? SignedTransaction(envelope)
     else { return }
-    guard follower.lastTime <= booking.order.latestStart, transaction.transaction.expiry > follower.height else {
+    guard tip.time <= booking.order.latestStart, transaction.transaction.expiry > tip.height else {
       return refuse(index, TransactionResult.deadlinePassed.name, &turn)
     }
     if purchase.failures.isMultiple(of: 2) {

@@ -175,6 +175,14 @@ public struct AcceptedFlow: Sendable {
 }
 
 extension CustomerCore {
+  /// How a customer learns what stands on the ledger.
+  public enum LedgerAccess: Sendable {
+    /// It reads for itself, and for these others of its process.
+    case reads(others: [LedgerReader])
+    /// Another customer of its process reads for it.
+    case isTold
+  }
+
   public struct Configuration: Sendable {
     public var name: String
     public var genesis: Genesis
@@ -193,11 +201,16 @@ extension CustomerCore {
     public var enclavePorts: [String: DataAddress]
     /// 32 bytes drawn anew for each life.
     public var entropy: [UInt8]
+    public var ledger: LedgerAccess
+    /// Of the genesis.
+    let directory: Directory
 
+    /// - Parameter directory: nil to be made of the genesis, which of a thousand customers each would do again.
     public init(
-      name: String, genesis: Genesis, treasuryKey: SigningKey, validators: [ActorAddress], plan: [PlannedActivation],
+      name: String, genesis: Genesis, directory: Directory? = nil, treasuryKey: SigningKey, validators: [ActorAddress], plan: [PlannedActivation],
       acceptances: [AcceptedFlow] = [], controllers: [OrganisationID: ActorAddress],
-      edges: [PublicKey: ActorAddress], hostPort: DataAddress, enclavePorts: [String: DataAddress], entropy: [UInt8]
+      edges: [PublicKey: ActorAddress], hostPort: DataAddress, enclavePorts: [String: DataAddress], entropy: [UInt8],
+      ledger: LedgerAccess = .reads(others: [])
     ) {
       self.name = name
       self.genesis = genesis
@@ -210,6 +223,24 @@ extension CustomerCore {
       self.hostPort = hostPort
       self.enclavePorts = enclavePorts
       self.entropy = entropy
+      self.ledger = ledger
+      self.directory = directory ?? Directory(genesis)
+    }
+
+    /// What of the ledger concerns this customer.
+    public var reader: LedgerReader {
+      let key = treasuryKey.publicKey
+      return LedgerReader(
+        address: ActorAddress(.customer, name), key: key, organisation: directory.organisation(of: key),
+        contracts: plan.compactMap(\.offer.terms?.id), isGuest: !acceptances.isEmpty,
+        isInterruptible: !plan.isEmpty || !acceptances.isEmpty)
+    }
+
+    var feed: LedgerFeed? {
+      switch ledger {
+      case .reads(let others): LedgerFeed(genesis: genesis, sources: validators, readers: [reader] + others)
+      case .isTold: nil
+      }
     }
   }
 }

@@ -75,7 +75,20 @@ extension CustomerCore {
     transmit(
       part.sending, to: service.terms.number(ofPeer: destination(of: service)), &purchases[index].packetsSent)
     transmit(part.straying, to: .stranger, &purchases[index].strayPacketsSent)
-    turn.add(.setTimer(TimerID(Purpose.traffic, UInt64(index)), at: turn.now + Self.trafficInterval))
+    let next = [
+      Self.nextDue(part.sending, after: purchases[index].packetsSent),
+      Self.nextDue(part.straying, after: purchases[index].strayPacketsSent),
+    ].compactMap { $0 }.min()
+    guard let next else { return }
+    turn.add(
+      .setTimer(TimerID(Purpose.traffic, UInt64(index)), at: max(start + next, turn.now + Self.trafficInterval)))
+  }
+
+  /// When a stream has its next packet, after its start; nil when it never has one.
+  private static func nextDue(_ traffic: Traffic, after sent: UInt64) -> Span? {
+    guard traffic.packetsPerSecond > 0 else { return nil }
+    let microseconds = ((sent + 1) * 1_000_000 + traffic.packetsPerSecond - 1) / traffic.packetsPerSecond
+    return .microseconds(Int64(clamping: microseconds))
   }
 
   /// Packets of a stream that are due and not too late; counts all that were due as sent.

@@ -30,7 +30,7 @@ extension CustomerCore {
   /// The same bytes again until they stand in a block or have expired.
   private mutating func settleAlone(_ index: Int, _ id: ActivationID, _ record: SignedRecord?, _ turn: inout Turn) {
     let transaction: SignedTransaction
-    if let sent = purchases[index].settlement, sent.transaction.expiry > follower.height {
+    if let sent = purchases[index].settlement, sent.transaction.expiry > tip.height {
       transaction = sent
     } else {
       if let expired = purchases[index].settlement { awaited[expired.id] = nil }

@@ -121,7 +121,7 @@ public struct EdgeCore: RoleCore {
       }
     case .datagrams(let datagrams): arrived(datagrams, &turn)
     case .recalled(let id, let records): recalled(id, records, &turn)
-    case .published: break
+    case .published, .ledger: break
     }
     runQueue(&turn)
     return turn.effects

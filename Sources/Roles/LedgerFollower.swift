@@ -50,6 +50,7 @@ struct LedgerFollower: Sendable {
     sources.prefix((sources.count - 1) / 3 + 1).map { Subscription($0, .ledger) }
   }
   var height: Height { nextHeight - 1 }
+  var tip: LedgerTip { LedgerTip(height: height, hash: lastHash, time: lastTime) }
 
   mutating func start(_ turn: inout Turn, _ numbers: inout RequestNumbers) { ask(&turn, &numbers) }
 

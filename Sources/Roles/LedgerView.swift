@@ -1,3 +1,4 @@
+import Effects
 import Messages
 import Signing
 import Wire
@@ -8,33 +9,6 @@ import Wire
 /// Thousands of parties read every block and each is concerned by next to nothing in it. So a transaction is looked at
 /// first (``Glance``: who, what, about which activation or contract), and hashed and decoded only for who wants it.
 struct LedgerView: Sendable {
-  /// One thing that happened, in the order of the block.
-  enum Notice: Sendable {
-    /// A transaction stands in a block, accepted or refused.
-    case transaction(Digest, TransactionResult)
-    case deployed(ContractID, ContractTerms)
-    case statusSet(ContractID, ContractStatus)
-    case ordered(ActivationID, ActivationOrder, payer: PublicKey, expiry: Height)
-    case confirmed(SliceConfirmation)
-    case rejected(SliceRejection)
-    case handedOver(SliceHandover)
-    /// Extend or Renegotiate: both sides signed this order.
-    case amended(SegmentOrder)
-    case serviceDemanded(ActivationID)
-    /// With a record it answers every demand up to its epoch; either side may have brought it.
-    case serviceStarted(ServiceProof)
-    case recordDemanded(RecordDemand, by: PublicKey)
-    case recordPosted(RecordPost, by: PublicKey)
-    /// Opened CLOSING, or replaced the record there.
-    case settlementPosted(ActivationID, SignedRecord?, by: PublicKey)
-    case disputed(Dispute, by: PublicKey)
-    case maintenance(AnnouncedMaintenance, by: PublicKey)
-    case changed(ActivationChange)
-    /// The evidence that was accepted for a receipt key, by its envelope's digest.
-    case evidence(PublicKey, Digest)
-    case enclaveRegistered(PublicKey, owner: OrganisationID, expires: Instant)
-  }
-
   /// What a transaction is about, from its first bytes.
   struct Glance {
     /// The kinds a reader tells apart, by ``Action/number``.
@@ -84,32 +58,44 @@ struct LedgerView: Sendable {
   static func notices(
     of block: Block, where isRelevant: (Glance) -> Bool = { _ in true },
     following isFollowed: (ActivationID) -> Bool = { _ in true }
-  ) -> [Notice] {
-    var notices: [Notice] = []
+  ) -> [LedgerNotice] {
+    var notices: [LedgerNotice] = []
     for (envelope, result) in zip(block.body.transactions, block.body.outcomes.results) {
       guard let glance = Glance(envelope), isRelevant(glance) else { continue }
-      let id = envelope.digest
-      notices.append(.transaction(id, result))
-      guard result == .accepted, let transaction = try? envelope.decode(Transaction.self),
-        let notice = notice(transaction, id: id, by: glance.signer, at: block.header.height)
-      else { continue }
-      notices.append(notice)
+      notices += Self.notices(of: envelope, by: glance.signer, result, at: block.header.height)
     }
     for event in block.body.outcomes.events {
-      switch event {
-      case .activationChanged(let change): if isFollowed(change.activation) { notices.append(.changed(change)) }
-      case .enclaveRegistered(let key, let owner, let expires):
-        notices.append(.enclaveRegistered(key, owner: owner, expires: expires))
-      case .eraEnds, .memberConvicted, .measureTaken: break
-      }
+      if case .activationChanged(let change) = event, !isFollowed(change.activation) { continue }
+      if let notice = notice(event) { notices.append(notice) }
     }
     return notices
+  }
+
+  /// Of one transaction.
+  static func notices(
+    of envelope: Envelope, by signer: PublicKey, _ result: TransactionResult, at height: Height
+  ) -> [LedgerNotice] {
+    let id = envelope.digest
+    guard result == .accepted, let transaction = try? envelope.decode(Transaction.self),
+      let notice = notice(transaction, id: id, by: signer, at: height)
+    else { return [.transaction(id, result)] }
+    return [.transaction(id, result), notice]
+  }
+
+  /// Nil for what concerns no activation and no enclave.
+  static func notice(_ event: LedgerEvent) -> LedgerNotice? {
+    switch event {
+    case .activationChanged(let change): .changed(change)
+    case .enclaveRegistered(let key, let owner, let expires):
+      .enclaveRegistered(key, owner: owner, expires: expires)
+    case .eraEnds, .memberConvicted, .measureTaken: nil
+    }
   }
 
   /// What an accepted action says beyond its result; nil where the block's events say all.
   private static func notice(
     _ transaction: Transaction, id: Digest, by signer: PublicKey, at height: Height
-  ) -> Notice? {
+  ) -> LedgerNotice? {
     switch transaction.action {
     case .deployContract(let terms): .deployed(terms.id, terms)
     case .setContractStatus(let contract, let status): .statusSet(contract, status)

@@ -77,7 +77,7 @@ public struct RegulatorCore: RoleCore {
       } else {
         turn.add(.refuse(token, RemoteError(.unimplemented, "a regulator answers getStatus")))
       }
-    case .datagrams, .recalled: break
+    case .datagrams, .recalled, .ledger: break
     }
     return turn.effects
   }

@@ -133,7 +133,7 @@ public struct ValidatorCore: RoleCore {
     case .timer(let timer): timerFired(timer, &turn)
     case .recalled(let id, let records): recalled(id, records, &turn)
     case .response(let id, let result): answered(id, result, &turn)
-    case .datagrams: break
+    case .datagrams, .ledger: break
     }
     tellWaiting(&turn)
     return turn.effects

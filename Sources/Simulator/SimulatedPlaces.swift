@@ -67,7 +67,8 @@ struct SimulatedPlaces {
       keyring: keyring, entropy: { Self.secret("entropy \(life)", $0.description, seed) }, edgePorts: edgePorts,
       customerPorts: customerPorts,
       enclaves: Dictionary(uniqueKeysWithValues: enclaves.map { ($0.name, $0.identity) }),
-      measurement: Self.measurement, bootCounts: [:], clock: Self.clock)
+      measurement: Self.measurement, bootCounts: [:], clock: Self.clock,
+      sharesReading: false)
   }
 
   private static func secret(_ what: String, _ name: String, _ seed: UInt64) -> [UInt8] {

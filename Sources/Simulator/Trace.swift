@@ -60,6 +60,10 @@ struct Trace {
       head(6, actor, now)
       pending.write(id.number)
       for record in records { pending.write(record.key) }
+    case .ledger(let tip, let notices):
+      head(7, actor, now)
+      pending.write(tip.height)
+      pending.write(UInt64(notices.count))
     }
     if let content { pending.write(content) }
     fold()
@@ -115,6 +119,9 @@ struct Trace {
     case .recognise(let era):
       kind(28)
       pending.write(era.era)
+    case .tell(let news):
+      kind(29)
+      pending.write(news.tip.height)
     case .halt: kind(27)
     }
     if let content { pending.write(content) }

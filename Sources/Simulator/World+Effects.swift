@@ -48,6 +48,9 @@ extension World {
     case .recognise(let era):
       trace.add(effect, content: nil)
       verifier.learn(era)
+    case .tell(let news):
+      trace.add(effect, content: nil)
+      tell(news, by: actor)
     case .observe(let observation):
       trace.add(effect, content: nil)
       observer(now, actors[actor].address, observation)
@@ -55,6 +58,17 @@ extension World {
     case .halt(let reason):
       trace.add(effect, content: nil)
       halt(actor, reason.description)
+    }
+  }
+
+  /// Everybody at once: what a host may put off, a world need not.
+  private func tell(_ news: LedgerNews, by actor: Int) {
+    var shares = news.shares[...]
+    for (position, reader) in news.readers.enumerated() {
+      let isConcerned = shares.first?.reader == position
+      let notices = isConcerned ? shares.removeFirst().notices : []
+      guard let target = indexes[reader], target != actor else { continue }
+      queue.schedule(.told(target, life: actors[target].life, news.tip, notices), at: now)
     }
   }
 

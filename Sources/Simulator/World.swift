@@ -35,6 +35,7 @@ public final class World {
     case timer(Int, life: UInt64, TimerID, number: UInt64)
     case datagrams(Int, [Datagram])
     case recalled(Int, life: UInt64, RequestID, [StoredRecord])
+    case told(Int, life: UInt64, LedgerTip, [LedgerNotice])
   }
 
   /// A request nobody has answered yet and whose deadline has not passed.
@@ -181,6 +182,9 @@ public final class World {
     case .recalled(let actor, let life, let id, let records):
       guard actors[actor].life == life else { return }
       turn(actor, .recalled(id, records))
+    case .told(let actor, let life, let tip, let notices):
+      guard actors[actor].life == life else { return }
+      turn(actor, .ledger(tip, notices))
     }
   }
 }

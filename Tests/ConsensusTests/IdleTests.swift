@@ -34,6 +34,21 @@ struct IdleTests {
     #expect(network.now - before <= .milliseconds(31))
   }
 
+  /// Under load, blocks come at a bounded rate, and nobody is blamed for what is left to gather.
+  @Test func aBusyLedgerIsPaced() throws {
+    let consortium = try TestConsortium(operators: 4, regulators: 2)
+    let network = TestNetwork(consortium)
+    network.start()
+    network.run(for: .milliseconds(500))
+    network.submitEvery(.milliseconds(2))
+    network.run(for: .seconds(1))
+    let height = network.leastHeight
+    network.run(for: .seconds(2))
+    #expect((60...84).contains(network.leastHeight - height))
+    #expect(!network.observations.contains { if case .timedOut = $0.1 { true } else { false } })
+    #expect(network.checker.violations.isEmpty)
+  }
+
   @Test func aDeadLeaderCostsOneTimeoutThenNothing() throws {
     let consortium = try TestConsortium(operators: 4, regulators: 2)
     let network = TestNetwork(consortium)

@@ -11,19 +11,26 @@ struct FlowStory {
   var payer: Driver<CustomerCore>
   var guest: Driver<CustomerCore>
 
-  init(flows: Int = 1, moves: [PlannedMove] = [], _ change: (inout PlannedActivation) -> Void = { _ in }) throws {
+  /// The hospital reads the ledger for the clinic, too.
+  private let isShared: Bool
+
+  init(isShared: Bool = false, flows: Int = 1, moves: [PlannedMove] = [], _ change: (inout PlannedActivation) -> Void = { _ in }) throws {
     chain = try Chain()
+    self.isShared = isShared
     var plan = CustomerStory.operation
     (plan.peer, plan.far) = ("clinic", CustomerStory.clinic)
     change(&plan)
     var acceptance = CustomerStory.consultation
     (acceptance.flows, acceptance.moves) = (flows, moves)
-    payer = try CustomerStory.driver(CustomerStory.configuration("hospital", chain.genesis, plan: [plan]))
-    guest = try CustomerStory.driver(
-      CustomerStory.configuration("clinic", chain.genesis, plan: [], acceptances: [acceptance]))
+    var hospital = CustomerStory.configuration("hospital", chain.genesis, plan: [plan])
+    var clinic = CustomerStory.configuration("clinic", chain.genesis, plan: [], acceptances: [acceptance])
+    if isShared { (hospital.ledger, clinic.ledger) = (.reads(others: [clinic.reader]), .isTold) }
+    payer = try CustomerStory.driver(hospital)
+    guest = try CustomerStory.driver(clinic)
     try chain.offer()
-    payer.start(chain)
     guest.start(chain)
+    payer.start(chain)
+    guest.hear(payer.takeTold())
     payer.wait(chain.state.time - Chain.start)
     guest.wait(chain.state.time - Chain.start)
     payer.answerEvidence(chain, of: "hospital")
@@ -35,7 +42,7 @@ struct FlowStory {
     payer.wait(.milliseconds(500))
     guest.wait(.milliseconds(500))
     payer.publish(segment)
-    guest.publish(segment)
+    if isShared { guest.hear(payer.takeTold()) } else { guest.publish(segment) }
   }
 
   var invitation: FlowInvitation? {
@@ -82,8 +89,8 @@ extension Message {
 }
 
 @Suite struct CustomerFlowTests {
-  @Test func bothOpenTheirEndsOfAnAgreedFlow() throws {
-    var story = try FlowStory()
+  @Test(arguments: [false, true]) func bothOpenTheirEndsOfAnAgreedFlow(isShared: Bool) throws {
+    var story = try FlowStory(isShared: isShared)
     let id = try story.reserved()
     #expect(story.chain.results[Digest(value: id.value)] == .accepted)
     func session(_ driver: Driver<CustomerCore>) -> EnclaveSession? {
@@ -100,8 +107,8 @@ extension Message {
     #expect(far.order.peerCell == "cell-2")
   }
 
-  @Test func aGuestSendsItsTrafficAndEndsWithTheFlow() throws {
-    var story = try FlowStory()
+  @Test(arguments: [false, true]) func aGuestSendsItsTrafficAndEndsWithTheFlow(isShared: Bool) throws {
+    var story = try FlowStory(isShared: isShared)
     let id = try story.serving()
     #expect(story.guest.core.purchases[0].stage.name == "serving")
     for _ in 0..<40 { try story.block() }

@@ -26,6 +26,8 @@ struct Driver<Core: RoleCore> {
   private(set) var recalls: [RequestID] = []
   private(set) var halts: [HaltReason] = []
   private(set) var counts: [String: UInt64] = [:]
+  /// What it read for others.
+  private(set) var told: [LedgerNews] = []
   /// Asked about every request as it leaves, with the disk as it is then.
   var inspect: (Message, [UInt16: [UInt64: [UInt8]]]) -> Void = { _, _ in }
   private var lastToken: UInt64 = 0
@@ -78,6 +80,7 @@ struct Driver<Core: RoleCore> {
     case .observe(.counted(let name, let amount)): counts[name, default: 0] += amount
     case .halt(let reason): halts.append(reason)
     case .recall(let id, _, _, _): recalls.append(id)
+    case .tell(let news): told.append(news)
     case .observe, .publish, .transmit: break
     }
   }
@@ -97,6 +100,20 @@ struct Driver<Core: RoleCore> {
   mutating func publish(_ segment: LedgerSegment, by publisher: ActorAddress = Chain.validators[0]) {
     if let time = segment.blocks.last?.header.time { now = max(now, time) }
     handle(.published(Subscription(publisher, .ledger), gap: 0, Verified(.ledger(segment))))
+  }
+
+  mutating func takeTold() -> [LedgerNews] {
+    defer { told = [] }
+    return told
+  }
+
+  /// What another core has read for this one; the clock goes with it.
+  mutating func hear(_ news: [LedgerNews]) {
+    for news in news {
+      now = max(now, news.tip.time)
+      let share = news.shares.first { news.readers[$0.reader] == core.address }
+      handle(.ledger(news.tip, share?.notices ?? []))
+    }
   }
 
   mutating func deliver(_ result: Result<Message, RemoteError>, to request: Request) {

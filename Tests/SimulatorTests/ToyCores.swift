@@ -68,7 +68,7 @@ struct AskerCore: RoleCore {
     case .published(_, let gap, let message):
       gaps += gap
       if case .getQuote(let epochs) = message.value { published.append(epochs) }
-    case .request, .datagrams, .recalled: break
+    case .request, .datagrams, .recalled, .ledger: break
     }
     return []
   }

@@ -52,7 +52,7 @@ public struct TwinCore: RoleCore {
       guard id.number >= Second.requests else { return turn(0, event, now) }
       let own = records.map { StoredRecord(stream: $0.stream - Second.streams, key: $0.key, bytes: $0.bytes) }
       return turn(1, .recalled(RequestID(id.number - Second.requests), own), now)
-    case .datagrams: return []
+    case .datagrams, .ledger: return []
     }
   }
 
