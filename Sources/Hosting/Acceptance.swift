@@ -35,12 +35,12 @@ import Messages
 ///     58  pair            enclave                     enclaves
 ///     60  openService     edge                        controllers
 ///     61  closeService    edge                        controllers
-///     62  getServiceReport      edge                  anybody
+///     62  getServiceReport      edge                  controllers
 ///     65  routeService    edge                        controllers
 ///     70  getEvidence     platform                    anybody
 ///     80  openSession     enclave                     customers
 ///     81  endSession      enclave; edge               customers; controllers
-///     82  getEnclaveStatus      enclave               anybody
+///     82  getEnclaveStatus      enclave               customers
 ///     84  getEnclaveIdentity    enclave               anybody
 ///     90  allocateSubnet  domain                      controllers
 ///     91  releaseSubnet   domain                      controllers
@@ -120,11 +120,10 @@ enum Acceptance {
     case (55, .edge): .only([.enclave, .edge, .controller])
     case (56, .edge): .only([.edge])
     case (56, .enclave), (58, .enclave): .only([.enclave])
-    case (60, .edge), (61, .edge), (65, .edge), (81, .edge): .only([.controller])
-    case (62, .edge): .anybody
+    case (60, .edge), (61, .edge), (62, .edge), (65, .edge), (81, .edge): .only([.controller])
     case (70, .platform): .anybody
-    case (80, .enclave), (81, .enclave): .only([.customer])
-    case (82, .enclave), (84, .enclave): .anybody
+    case (80, .enclave), (81, .enclave), (82, .enclave): .only([.customer])
+    case (84, .enclave): .anybody
     case (90, .domain), (91, .domain): .only([.controller])
     default: nil
     }

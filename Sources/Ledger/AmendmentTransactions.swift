@@ -84,8 +84,7 @@ extension BlockExecution {
   }
 
   /// What both agreed on belongs to the plan that was in force then: one that was refused, or never brought, dies with
-  /// the next plan, and its index with the next segment. While neither changes, both signatures stay good until service
-  /// ends: the order carries no expiry, so who countersigns brings it to the ledger at once.
+  /// the next plan, its index with the next segment, and while neither changes with its expiry.
   private func amendment(
     _ byCustomer: Envelope, _ byOperator: Envelope
   ) throws(Refusal) -> (SegmentOrder, Amendment) {
@@ -95,6 +94,7 @@ extension BlockExecution {
       let current = activation.segments.last,
       order.index == UInt64(activation.segments.count)
     else { throw .code(.failedPrecondition) }
+    try require(context.height <= order.expiry, orElse: .deadlinePassed)
     try require(activation.segments.count < ActivationLimits.segments, orElse: .outOfRange)
     let terms = try terms(of: activation)
     return (order, Amendment(activation: activation, reservation: reservation, current: current, terms: terms))

@@ -26,29 +26,46 @@ public struct SegmentOrder: Hashable, SignedPayload {
   /// Digest of the slice plan in force when it is signed: ConfirmSlice's, or the last HandOver's. The customer signs
   /// first and cannot know the plan that follows; that one is the operator's own matter.
   public var plan: Digest
+  /// Height of the last block that may carry it. Who signs first gives its word into the other's hand, and must not be
+  /// held to it when it wants the segment no more.
+  public var expiry: Height
 
-  public init(activation: ActivationID, index: UInt64, contract: ContractID, epochs: UInt64, plan: Digest) {
+  /// Heights between what a customer knows of the ledger and the expiry it signs: time to plan, hold and carry.
+  public static let lifetime = Transaction.orderLifetime
+
+  public init(
+    activation: ActivationID, index: UInt64, contract: ContractID, epochs: UInt64, plan: Digest, expiry: Height
+  ) {
     self.activation = activation
     self.index = index
     self.contract = contract
     self.epochs = epochs
     self.plan = plan
+    self.expiry = expiry
+  }
+
+  /// Whether both ask for the same, however long they are good for.
+  public func asksTheSame(as other: SegmentOrder) -> Bool {
+    var other = other
+    other.expiry = expiry
+    return self == other
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(5)
+    writer.array(6)
     writer.write(activation)
     writer.write(index)
     writer.write(contract)
     writer.write(epochs)
     writer.write(plan)
+    writer.write(expiry)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(5) { (reader) throws(WireError) in
+    self = try reader.record(6) { (reader) throws(WireError) in
       SegmentOrder(
         activation: try reader.value(), index: try reader.uint(), contract: try reader.value(),
-        epochs: try reader.uint(), plan: try reader.value())
+        epochs: try reader.uint(), plan: try reader.value(), expiry: try reader.uint())
     }
   }
 }

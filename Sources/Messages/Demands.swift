@@ -222,10 +222,12 @@ public struct EpochMaterial: Hashable, Sendable, WireCodable {
   public var other: Envelope?
   /// Its own side's, as committed to; empty before the epoch is closed.
   public var receipts: ReceiptSet
+  /// The other side's; empty before that has opened them.
+  public var opened: ReceiptSet
 
   public init(
     activation: ActivationID, epoch: EpochNumber, base: AccountBase?, commitment: Envelope?, other: Envelope?,
-    receipts: ReceiptSet
+    receipts: ReceiptSet, opened: ReceiptSet = ReceiptSet([])
   ) {
     self.activation = activation
     self.epoch = epoch
@@ -233,24 +235,36 @@ public struct EpochMaterial: Hashable, Sendable, WireCodable {
     self.commitment = commitment
     self.other = other
     self.receipts = receipts
+    self.opened = opened
   }
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(6)
+    writer.array(7)
     writer.write(activation)
     writer.write(epoch)
     writer.write(optional: base)
     writer.write(optional: commitment)
     writer.write(optional: other)
     writer.write(receipts)
+    writer.write(opened)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(6) { (reader) throws(WireError) in
+    self = try reader.record(7) { (reader) throws(WireError) in
       EpochMaterial(
         activation: try reader.value(), epoch: try reader.uint(), base: try reader.optional(),
-        commitment: try reader.optional(), other: try reader.optional(), receipts: try reader.value())
+        commitment: try reader.optional(), other: try reader.optional(), receipts: try reader.value(),
+        opened: try reader.value())
     }
+  }
+
+  /// For a Dispute of the epoch's record: everything it follows from; nil before both sides have opened their receipts.
+  /// - Parameter side: whose material this is.
+  public func recomputation(by side: AccountingSide) -> DisputeCase? {
+    guard !receipts.receipts.isEmpty, !opened.receipts.isEmpty else { return nil }
+    return side == .customer
+      ? .recompute(base: base, customer: receipts, networkOperator: opened)
+      : .recompute(base: base, customer: opened, networkOperator: receipts)
   }
 }
 

@@ -224,15 +224,8 @@ struct ExchangeBook: Sendable {
   private func material(_ journal: EpochJournal, base: AccountBase?) -> EpochMaterial {
     EpochMaterial(
       activation: activation, epoch: journal.epoch, base: base, commitment: journal.ownCommitment,
-      other: journal.otherCommitment, receipts: journal.isCollecting ? ReceiptSet([]) : journal.ownReceipts)
-  }
-
-  /// Both sides' receipts of the epoch recorded last and what came before: for anybody to compute its record again.
-  var recomputation: DisputeCase? {
-    guard let last = lastRecorded, let other = last.otherReceipts else { return nil }
-    return side == .customer
-      ? .recompute(base: baseOfLast, customer: last.ownReceipts, networkOperator: other)
-      : .recompute(base: baseOfLast, customer: other, networkOperator: last.ownReceipts)
+      other: journal.otherCommitment, receipts: journal.isCollecting ? ReceiptSet([]) : journal.ownReceipts,
+      opened: journal.otherReceipts ?? ReceiptSet([]))
   }
 
   /// The ledger opened both sides' receipts of an epoch, so both have its record without signing it.

@@ -194,9 +194,6 @@ public struct OperatorExchange: Sendable {
     return (material, book.pending.first { $0.epoch == epoch })
   }
 
-  /// For a Dispute about the epoch recorded last.
-  public var recomputation: DisputeCase? { book.recomputation }
-
   /// The ledger opened both sides' receipts of an epoch: goes on with the next.
   /// - Returns: what must be durable; nil when that epoch has its record here already.
   public mutating func settle(_ settling: EpochSettling) throws(ExchangeRefusal) -> EpochJournal? {

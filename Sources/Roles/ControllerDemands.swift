@@ -10,12 +10,15 @@ import Slicing
 ///
 /// A record of epoch e is due by the end of e + 1 (epoch rule 8). The operator waits for as long again as the contract
 /// gives anybody to answer before it goes to the ledger: an enclave that restarts is not a customer that withholds.
+/// It never terminates by itself, see ``CustomerCore``'s side of this.
 extension ControllerCore {
   enum MaterialPurpose: Sendable {
     /// StartService by signed receipts.
     case proof
     case demand
     case post
+    /// Dispute by the receipts of both sides.
+    case dispute
   }
 
   /// - Returns: when it is to be looked at again.
@@ -27,6 +30,12 @@ extension ControllerCore {
       return turn.now
     }
     guard job.question == nil else { return nil }
+    if job.isClosing, job.demands.closing != nil, job.errand(.dispute) == nil {
+      guard turn.now >= job.notBefore else { return job.notBefore }
+      let (about, message) = askReport(.closing, of: activation)
+      ask(about, message, of: activation, &turn)
+      return nil
+    }
     guard job.demands.isWaiting else { return look(activation, job, service, &turn) }
     guard job.errand(.startService) == nil else { return nil }
     let due = max(job.notBefore, job.demands.nextProof ?? .zero)
@@ -69,7 +78,11 @@ extension ControllerCore {
   /// StartService: a record answers whatever is demanded up to its epoch, receipts the demand for service.
   mutating func serviceStarted(_ proof: ServiceProof) {
     jobs[proof.activation]?.demands.serviceDemanded = false
-    if let record = proof.record { recordShown(record, of: proof.activation, answering: true) }
+    if let record = proof.record {
+      recordShown(record, of: proof.activation, answering: true)
+      // What answers a demand in CLOSING is what it pays by.
+      if jobs[proof.activation]?.isClosing == true { jobs[proof.activation]?.demands.closing = record }
+    }
   }
 
   /// A record that both sides signed stands on the ledger: the anchor edge, which may have waited in vain for the
@@ -152,9 +165,27 @@ extension ControllerCore {
       guard let commitment = material.commitment else { return askLater(activation, &turn) }
       let demand = RecordDemand(base: material.base, commitment: commitment, other: material.other)
       submit(.demandRecord(demand), for: .demand(epoch), of: activation)
-    case .proof, .post, .demand: break
+    case .dispute where job.isClosing:
+      guard let grounds = material.recomputation(by: .networkOperator) else { break }
+      submit(.dispute(Dispute(activation: activation, grounds: grounds)), for: .dispute, of: activation)
+    case .proof, .post, .demand, .dispute: break
     }
     advance(activation, &turn)
+  }
+
+  /// The edge's own record of the epoch in CLOSING, or nothing: then there is nothing to say about it.
+  mutating func closingReported(_ activation: ActivationID, _ report: ServiceReport?, _ turn: inout Turn) {
+    guard let report else { return askLater(activation, &turn) }
+    guard let closing = jobs[activation]?.demands.closing else { return }
+    jobs[activation]?.demands.closing = nil
+    guard let held = report.record,
+      let objection = ClosingObjection(to: closing, holding: held, against: .customer)
+    else { return }
+    turn.note("the record in CLOSING of \(activation.short) is not the one its edge has", .warning)
+    switch objection {
+    case .recompute(let epoch): askMaterial(activation, epoch, .dispute, &turn)
+    case .contradiction(let first, let second): jobs[activation]?.demands.contradiction = (first, second)
+    }
   }
 
   /// The customer's enclave has committed to one set of receipts towards the edge and to another on the ledger.

@@ -68,6 +68,7 @@ extension ControllerCore {
     case (.settle, .accepted):
       jobs[activation]?.hasPosted = true
       jobs[activation]?.agreementRefused = false
+    case (.dispute, .accepted): jobs[activation]?.demands.contradiction = nil
     case (_, .accepted): break
     default: dropped(errand, result, activation, &turn)
     }
@@ -78,20 +79,22 @@ extension ControllerCore {
     _ errand: Errand, _ result: TransactionResult, _ activation: ActivationID, _ turn: inout Turn
   ) {
     turn.note("\(errand.purpose) of \(activation.short) came to nothing: \(result.name)", .warning)
+    // What has expired was never judged: it may be said again.
+    let isRefused = result != .replayed
     switch errand.purpose {
     case .carry: undo(activation, &turn)
     case .reject: jobs[activation]?.notBefore = turn.now + Self.resend
     case .settle(let agreed):
       if agreed { jobs[activation]?.agreementRefused = true }
       // In CLOSING a record that does not beat the one there is refused once and for all.
-      if jobs[activation]?.isClosing == true { jobs[activation]?.hasPosted = true }
+      if isRefused, jobs[activation]?.isClosing == true { jobs[activation]?.hasPosted = true }
       if let pause = jobs[activation]?.settlementBackoff.failed() { jobs[activation]?.notBefore = turn.now + pause }
     case .startService, .post, .demand:
-      if case .startService(let proof) = errand.transaction.transaction.action, proof.record != nil {
+      if isRefused, case .startService(let proof) = errand.transaction.transaction.action, proof.record != nil {
         jobs[activation]?.demands.proofRefused = true
       }
       if let pause = jobs[activation]?.demands.backoff.failed() { jobs[activation]?.notBefore = turn.now + pause }
-    case .dispute: jobs[activation]?.demands.contradiction = nil
+    case .dispute: if isRefused { jobs[activation]?.demands.contradiction = nil }
     }
   }
 

@@ -203,6 +203,8 @@ extension ControllerCore {
     var raised: Set<EpochNumber> = []
     /// Two statements of the customer's that cannot both be true: shown when CLOSING is open.
     var contradiction: (Envelope, Envelope)?
+    /// The record that somebody else put into CLOSING, until it is compared with the edge's.
+    var closing: SignedRecord?
     /// When it is looked again whether records still come.
     var nextLook: Instant?
     /// When the edge is asked again whether it has a record that answers.

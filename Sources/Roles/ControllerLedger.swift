@@ -61,9 +61,10 @@ extension ControllerCore {
     case .recordPosted(let post, let signer): recordPosted(post, by: signer)
     case .changed(let change) where change.state.isFinal: ended(change, &turn)
     case .changed(let change): changed(change, &turn)
-    case .settlementPosted(let activation, let record, _):
-      if let record { recordShown(record, of: activation, answering: false) }
-    case .statusSet, .rejected, .disputed, .evidence, .enclaveRegistered, .eraBegins, .caughtUp:
+    case .settlementPosted(let activation, let record?, let signer):
+      recordShown(record, of: activation, answering: false)
+      if !isOwn(signer) { jobs[activation]?.demands.closing = record }
+    case .statusSet, .rejected, .settlementPosted, .disputed, .evidence, .enclaveRegistered, .eraBegins, .caughtUp:
       break
     }
   }

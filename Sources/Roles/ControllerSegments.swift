@@ -25,14 +25,16 @@ extension ControllerCore {
     let segments = service.parties.segments
     if order.index < UInt64(segments.count) { return turn.add(.reply(token, .acknowledged)) }
     if let stitching = job.stitching {
-      if case .segment(order, _, _) = stitching.goal { return turn.add(.reply(token, .acknowledged)) }
+      if case .segment(let held, _, _) = stitching.goal, held.asksTheSame(as: order) {
+        return turn.add(.reply(token, .acknowledged))
+      }
       return refuse(.unavailable, "another change is under way: once more, please")
     }
     guard service.confirmation.startAt <= turn.now, let end = job.end, turn.now < end, !job.isClosing,
       !job.isCutShort
     else { return refuse(.failedPrecondition, "the activation is not running") }
-    guard order.plan == planInForce(service) else {
-      return refuse(.failedPrecondition, "the order names a plan that is not in force")
+    guard order.plan == planInForce(service), order.expiry > follower.height + Self.carrierLifetime else {
+      return refuse(.failedPrecondition, "the order names a plan that is not in force, or is about to expire")
     }
     guard let terms = contracts[order.contract], let current = segments.last,
       order.index == UInt64(segments.count), (1...ContractTerms.maximumEpochs).contains(order.epochs),

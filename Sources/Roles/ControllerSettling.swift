@@ -19,10 +19,14 @@ extension ControllerCore {
     case proof
     /// Whether records still come.
     case look
+    /// What it holds of the epoch whose record somebody else put into CLOSING.
+    case closing
   }
 
   func askReport(_ purpose: ReportPurpose, of activation: ActivationID) -> (Asked, Message) {
-    (.report(activation, purpose), .getServiceReport(ReportRequest(activation, epochs: jobs[activation]?.epochs)))
+    var epochs = jobs[activation]?.epochs
+    if case .closing = purpose, let epoch = jobs[activation]?.demands.closing?.epoch { epochs = epoch + 1 }
+    return (.report(activation, purpose), .getServiceReport(ReportRequest(activation, epochs: epochs)))
   }
 
   // MARK: By agreement
@@ -128,6 +132,7 @@ extension ControllerCore {
       settleAlone(activation, report, job)
     case .proof: proofReported(activation, report, &turn)
     case .look: lookReported(activation, report, &turn)
+    case .closing: closingReported(activation, report, &turn)
     }
     advance(activation, &turn)
   }

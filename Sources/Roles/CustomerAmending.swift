@@ -34,7 +34,8 @@ extension CustomerCore {
     ask(.move(number), index, controller, .requestHandover(request), &turn)
   }
 
-  /// Signed for one segment of this activation; the plan named is the one in force.
+  /// Signed for one segment of this activation; the plan named is the one in force. Asked for again it is signed again,
+  /// good for a little longer, and still for one segment.
   mutating func proposeSegment(_ number: Int, _ index: Int, _ service: Service, _ turn: inout Turn) {
     guard let controller = configuration.controllers[service.terms.operatorID] else {
       return finish(.amend(number), of: index)
@@ -47,7 +48,7 @@ extension CustomerCore {
       }
     let order = SegmentOrder(
       activation: service.activation, index: amended.segments + 1, contract: contract, epochs: amendment.epochs,
-      plan: amended.plan ?? service.confirmation.planHash)
+      plan: amended.plan ?? service.confirmation.planHash, expiry: follower.height + SegmentOrder.lifetime)
     let message = SignedMessage(
       signing: order, with: configuration.treasuryKey, network: configuration.genesis.networkID)
     ask(.amend(number), index, controller, .proposeSegment(message), &turn)

@@ -5,6 +5,10 @@ import Signing
 /// What a customer claims on the ledger when the operator is silent, and what it answers when the operator claims
 /// (sla.md, "The activation"). Material comes from its enclave; the ledger decides by its deadlines, never by anybody's
 /// word. Only the payer does this: it bears every enclave of its flow.
+///
+/// It terminates only when its plan says so. Neither side ever does so by itself: a demand that is lost ends an
+/// activation with the right cause and the right penalty, and whether service that is bad but given is worth its price
+/// is for its owner to say, not for a program.
 extension CustomerCore {
   /// What is due is given this long before it is demanded: a demand costs both sides.
   static let demandPatience = Span.seconds(2)
@@ -166,13 +170,12 @@ extension CustomerCore {
       guard let index = payerIndex(activation) else { return }
       purchases[index].demands.service = true
       finish(.demandService, of: index)
-    case .serviceStarted(let proof): if let record = proof.record { recordShown(record, of: proof.activation) }
+    case .serviceStarted(let proof): if let record = proof.record { recordShown(record, of: proof.activation, &turn) }
     case .recordDemanded(let demand, let signer): recordDemanded(demand, by: signer, &turn)
     case .recordPosted(let post, let signer): recordPosted(post, by: signer, &turn)
     case .settlementPosted(let activation, let record?, let signer) where signer != key:
       guard let index = payerIndex(activation) else { return }
-      purchases[index].demands.closing = record
-      add(.checkClosing, to: index, &turn)
+      compare(record, index, &turn)
     default: break
     }
   }
@@ -185,7 +188,7 @@ extension CustomerCore {
     guard let commitment = try? demand.commitment.decode(EpochCommitment.self),
       let index = payerIndex(commitment.activation)
     else { return }
-    if let base = demand.base { recordShown(base.record, of: commitment.activation) }
+    if let base = demand.base { recordShown(base.record, of: commitment.activation, &turn) }
     switch commitment.side {
     case .customer:
       // Also what an earlier life demanded.
@@ -212,8 +215,10 @@ extension CustomerCore {
 
   /// The ledger holds a record that both signed, whoever brought it. This customer's enclave signed it last and so has
   /// it as well; what is demanded next comes after it.
-  private mutating func recordShown(_ record: SignedRecord, of activation: ActivationID) {
+  private mutating func recordShown(_ record: SignedRecord, of activation: ActivationID, _ turn: inout Turn) {
     guard let index = payerIndex(activation), let epoch = record.epoch else { return }
+    // What answers a demand in CLOSING is what it pays by.
+    if purchases[index].isClosing { compare(record, index, &turn) }
     purchases[index].demands.shown = max(purchases[index].demands.shown ?? 0, epoch)
     for case .answer(let answered) in purchases[index].errands.map(\.errand) where answered <= epoch {
       finish(.answer(answered), of: index)
@@ -239,23 +244,30 @@ extension CustomerCore {
 
   // MARK: CLOSING
 
-  /// Another record of the same epoch, with the same edge's signature: two statements that cannot both be true. A
-  /// higher record of this customer replaces the one in CLOSING anyway.
-  mutating func ownRecordArrived(
+  private mutating func compare(_ record: SignedRecord, _ index: Int, _ turn: inout Turn) {
+    purchases[index].demands.closing = record
+    add(.checkClosing, to: index, &turn)
+  }
+
+  /// The enclave's own record of that epoch, and where it differs for no reason what both are made from.
+  mutating func closingChecked(
     _ errand: Errand, _ index: Int, _ service: Service, _ message: Message, _ turn: inout Turn
   ) {
+    guard let closing = purchases[index].demands.closing, purchases[index].isClosing else {
+      return finish(errand, of: index)
+    }
+    if case .epochMaterial(let material) = message, let grounds = material.recomputation(by: .customer) {
+      return declare(.dispute(Dispute(activation: service.activation, grounds: grounds)), for: errand, of: index, &turn)
+    }
     guard case .enclaveStatus(let status) = message, let own = status.record,
-      let closing = purchases[index].demands.closing, purchases[index].isClosing,
-      let held = try? own.byEdge.decode(JointRecord.self), let posted = try? closing.byEdge.decode(JointRecord.self),
-      held.epoch == posted.epoch, held != posted, own.byEdge.signer == closing.byEdge.signer
+      let objection = ClosingObjection(to: closing, holding: own, against: .networkOperator)
     else { return finish(errand, of: index) }
-    turn.note("\(purchases[index].part.label): two records of epoch \(held.epoch) by one edge", .warning)
-    let dispute = Dispute(activation: service.activation, grounds: .contradiction(closing.byEdge, own.byEdge))
-    declare(.dispute(dispute), for: errand, of: index, &turn)
+    turn.note("\(purchases[index].part.label): the record in CLOSING is not the one its enclave has", .warning)
+    switch objection {
+    case .recompute(let epoch): askForMaterial(errand, of: epoch, index, service, &turn)
+    case .contradiction(let first, let second):
+      let dispute = Dispute(activation: service.activation, grounds: .contradiction(first, second))
+      declare(.dispute(dispute), for: errand, of: index, &turn)
+    }
   }
-}
-
-extension SignedRecord {
-  /// The record's epoch; nil where it is none.
-  var epoch: EpochNumber? { (try? byEnclave.decode(JointRecord.self))?.epoch }
 }

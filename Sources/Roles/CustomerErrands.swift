@@ -23,7 +23,7 @@ extension CustomerCore {
     case answer(EpochNumber)
     /// The ledger opened both sides' receipts: tell the enclave.
     case settleEpoch(EpochNumber)
-    /// Compare the record in CLOSING with the enclave's.
+    /// Compare the record in CLOSING with the enclave's, and object.
     case checkClosing
   }
 
@@ -182,7 +182,7 @@ extension CustomerCore {
       case (.move, let result), (.amend, let result): proposalAnswered(errand, index, result, &turn)
       case (.demandRecord(let epoch), .success(let message)), (.answer(let epoch), .success(let message)):
         materialArrived(errand, of: epoch, index, service, message.value, &turn)
-      case (.checkClosing, .success(let message)): ownRecordArrived(errand, index, service, message.value, &turn)
+      case (.checkClosing, .success(let message)): closingChecked(errand, index, service, message.value, &turn)
       case (.update, .success), (.settleEpoch, .success): told(errand, index, &turn)
       case (.update, .failure(let error)), (.settleEpoch, .failure(let error)): untold(errand, index, error, &turn)
       case (_, .failure(let error)) where error.isOfThisReceiver || error.code == .failedPrecondition:

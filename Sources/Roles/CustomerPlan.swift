@@ -93,6 +93,9 @@ public struct OfferWish: Hashable, Sendable {
 }
 
 /// Another customer's end of a planned flow. Its cell is its own business: its answer to the invitation says.
+///
+/// The ledger takes a flow whose ends both belong to the payer as well, without consent. Here nobody plans one: a
+/// purchase stands for one end, and files in which somebody is its own peer are refused.
 public struct PlannedFarEnd: Hashable, Sendable {
   public var customer: ActorAddress
   /// The near enclave asks it for its receipts.

@@ -166,7 +166,9 @@ struct EdgeService: Sendable {
   mutating func told(of epoch: EpochNumber, at now: Instant) -> Bool {
     guard toldRecord.map({ $0 < epoch }) ?? true else { return false }
     toldRecord = epoch
-    booking.recorded(epoch, at: now)
+    // The anchor acknowledges a record only after this: told in time by the anchor's clock is in time, whatever this
+    // one's says within the bound of its error.
+    booking.recorded(epoch, at: now - booking.parties.metering.clockErrorBound)
     return true
   }
 

@@ -102,7 +102,10 @@ struct RunningEnclaves: Sendable {
       }
     }
     let bus = try Bus(configuration: configuration)
-    try await bus.bind(endpoint(launch.place), publicationPort: launch.place.publicationPort)
+    // Over `ipc://` the node that started it speaks for its customers and edges, and other enclaves for themselves.
+    let customers = launch.enclaves.map { ActorAddress(.customer, $0.customer) }
+    let claims = Claims(Set(launch.peers.flatMap(\.actors) + customers), anyOf: [.client])
+    try await bus.bind(endpoint(launch.place), publicationPort: launch.place.publicationPort, claims: claims)
     for peer in launch.peers {
       let endpoint = try endpoint(peer)
       for actor in peer.actors {

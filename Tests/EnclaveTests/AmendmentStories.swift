@@ -11,7 +11,8 @@ struct AmendmentStories {
     _ world: FlowWorld, _ terms: ContractTerms, epochs: UInt64, from: EpochNumber, index: UInt64 = 1
   ) -> BookingUpdate {
     .segment(
-      SegmentOrder(activation: world.activation, index: index, contract: terms.id, epochs: epochs, plan: .zero), terms,
+      SegmentOrder(activation: world.activation, index: index, contract: terms.id, epochs: epochs, plan: .zero, expiry: 0),
+      terms,
       from: from)
   }
 

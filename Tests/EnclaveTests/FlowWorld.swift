@@ -234,7 +234,8 @@ final class FlowWorld {
       let rows = (disks[actor]?[stream] ?? [:]).filter { $0.key >= from }.sorted { $0.key < $1.key }.prefix(limit)
       try deliver(
         actor, .recalled(id, rows.map { StoredRecord(stream: stream, key: $0.key, bytes: $0.value) }))
-    case .observe, .publish, .halt: break
+    // What is retired is read no more, and may stay.
+    case .persist(.retire), .observe, .publish, .tell, .halt: break
     }
   }
 

@@ -17,7 +17,7 @@ struct TroubledStories {
     world.at(FlowWorld.start + .milliseconds(1_200)) { try world.handOver(.near, to: .newEdge, from: 3) }
     world.at(FlowWorld.start + .milliseconds(2_200)) {
       let order = SegmentOrder(
-        activation: world.activation, index: 1, contract: world.terms.id, epochs: 3, plan: .zero)
+        activation: world.activation, index: 1, contract: world.terms.id, epochs: 3, plan: .zero, expiry: 0)
       try world.update(
         .segment(order, world.terms, from: 6), at: [.enclave, .farEnclave, .edge, .farEdge, .newEdge])
     }

@@ -74,16 +74,17 @@ struct AcceptanceTests {
   }
 
   @Test func `an edge takes orders from controllers and records from enclaves`() throws {
-    for number: UInt64 in [46, 48, 49, 55, 60, 61, 65, 81] {
+    for number: UInt64 in [46, 48, 49, 55, 60, 61, 62, 65, 81] {
       #expect(try roles(asked: number, by: .controller) == [.edge])
     }
     for number: UInt64 in [50, 52, 53, 55] { #expect(try roles(asked: number, by: .enclave) == [.edge]) }
-    for number: UInt64 in [50, 52, 53, 55, 60, 61, 65] { #expect(try roles(asked: number, by: .customer) == []) }
+    for number: UInt64 in [50, 52, 53, 55, 60, 61, 62, 65] { #expect(try roles(asked: number, by: .customer) == []) }
     #expect(try roles(asked: 56, by: .edge) == [.edge])
   }
 
   @Test func `an enclave takes sessions from customers and pairs with enclaves`() throws {
-    for number: UInt64 in [46, 48, 49, 80, 81] { #expect(try roles(asked: number, by: .customer) == [.enclave]) }
+    for number: UInt64 in [46, 48, 49, 80, 81, 82] { #expect(try roles(asked: number, by: .customer) == [.enclave]) }
+    #expect(try roles(asked: 82, by: .client) == [])
     for number: UInt64 in [56, 58] { #expect(try roles(asked: number, by: .enclave) == [.enclave]) }
   }
 

@@ -123,6 +123,17 @@ import Testing
     try expect(.failedPrecondition)
   }
 
+  /// Who signed first is not held to its word for ever.
+  @Test func anOrderThatNobodyBroughtInTimeIsVoid() throws {
+    var (world, contract, id) = try running()
+    var order = world.segmentOrder(id, contract)
+    order.expiry = world.state.height
+    #expect(
+      try world.send(world.extend(order), by: "operator-0 controller", after: .milliseconds(1)) == .deadlinePassed)
+    order.expiry = world.state.height + 1
+    #expect(try world.send(world.extend(order), by: "operator-0 controller", after: .milliseconds(1)) == .accepted)
+  }
+
   @Test func tooLateToExtend() throws {
     var (world, contract, id) = try running()
     let endsAt = try #require(world.state.activation(id)?.reservation?.endsAt)

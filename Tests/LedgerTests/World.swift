@@ -276,7 +276,8 @@ struct World {
     _ id: ActivationID, _ contract: ContractID, index: UInt64 = 1, epochs: UInt64 = 5
   ) -> SegmentOrder {
     let plan = state.activation(id)?.reservation?.planHash ?? Digest(hashing: [10])
-    return SegmentOrder(activation: id, index: index, contract: contract, epochs: epochs, plan: plan)
+    return SegmentOrder(
+      activation: id, index: index, contract: contract, epochs: epochs, plan: plan, expiry: state.height + 100)
   }
 
   /// Both parties' signatures on an order for a further segment.

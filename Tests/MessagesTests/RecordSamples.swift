@@ -5,7 +5,8 @@ import Signing
 
 extension SegmentOrder: Sampled {
   static func sample(_ draw: inout Draw) -> Self {
-    SegmentOrder(activation: draw(), index: draw(), contract: draw(), epochs: draw(), plan: draw())
+    SegmentOrder(
+      activation: draw(), index: draw(), contract: draw(), epochs: draw(), plan: draw(), expiry: draw())
   }
 }
 
@@ -66,7 +67,8 @@ extension ReceiptsRequest: Sampled {
 extension EpochMaterial: Sampled {
   static func sample(_ draw: inout Draw) -> Self {
     EpochMaterial(
-      activation: draw(), epoch: draw(), base: draw(), commitment: draw(), other: draw(), receipts: draw())
+      activation: draw(), epoch: draw(), base: draw(), commitment: draw(), other: draw(), receipts: draw(),
+      opened: draw())
   }
 }
 

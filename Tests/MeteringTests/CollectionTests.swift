@@ -281,10 +281,13 @@ struct CollectionTests {
       try collect(epoch, &flow)
       try exchange(&flow)
     }
-    guard case .recompute(let base, let customer, let networkOperator)? = flow.customer.recomputation else {
+    let epoch = flow.customer.recordedEpochs - 1
+    let ground = flow.customer.material(of: epoch).material.recomputation(by: .customer)
+    guard case .recompute(let base, let customer, let networkOperator)? = ground else {
       throw Samples.Missing()
     }
-    #expect(flow.networkOperator.recomputation == flow.customer.recomputation)
+    let same = flow.networkOperator.material(of: epoch).material.recomputation(by: .networkOperator)
+    #expect(same == ground)
     let held = try #require(base)
     let before: JointRecord = try held.record.byEnclave.decode()
     let account = try JointAccount(resuming: before, state: held.state, parties: parties).appending(

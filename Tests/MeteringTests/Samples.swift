@@ -80,7 +80,8 @@ enum Samples {
 
   static func segment(_ terms: ContractTerms, index: UInt64 = 1, from: EpochNumber, epochs: UInt64) -> BookingUpdate {
     .segment(
-      SegmentOrder(activation: activation, index: index, contract: terms.id, epochs: epochs, plan: .zero), terms,
+      SegmentOrder(activation: activation, index: index, contract: terms.id, epochs: epochs, plan: .zero, expiry: 0),
+      terms,
       from: from)
   }
 

@@ -238,6 +238,41 @@ import Testing
     #expect(disputes == [Dispute(activation: id, grounds: .contradiction(held, shown))])
   }
 
+  /// Of other receipts, the enclave has said two things; of the same, the ledger computes what they come to.
+  @Test(arguments: [false, true]) func anotherRecordInClosingIsDisputed(ofTheSameReceipts: Bool) throws {
+    var story = try ControllerStory()
+    let id = try story.serving()
+    try story.begin()
+    let own = try story.chain.record(id, met: Chain.epochs)
+    var other = try own.byEnclave.decode(JointRecord.self)
+    other.segments[0].amountDue += 1
+    if !ofTheSameReceipts { other.operatorReceipts = Digest(hashing: [1]) }
+    let network = story.chain.genesis.networkID
+    let posted = SignedRecord(
+      byEnclave: Envelope(signing: other, with: Chain.key("hospital enclave"), network: network),
+      byEdge: Envelope(signing: other, with: Chain.key("alpha edge"), network: network))
+    try invent(&story, .settleByRecord(id, posted), id, .closing)
+    let report = try story.report(id, met: Chain.epochs)
+    story.driver.answer(.success(report)) { $0.message.isServiceReportQuestion }
+    let (mine, theirs) = (receipts(story, id, .networkOperator), receipts(story, id, .customer))
+    if ofTheSameReceipts {
+      let material = Message.epochMaterial(
+        EpochMaterial(
+          activation: id, epoch: Chain.epochs - 1, base: nil, commitment: nil, other: nil, receipts: mine,
+          opened: theirs))
+      story.driver.answer(.success(material)) { $0.message.isMaterialQuestion }
+    }
+    story.driver.wait(.zero)
+    let disputes = submitted(&story).compactMap { action -> Dispute? in
+      if case .dispute(let dispute) = action { dispute } else { nil }
+    }
+    let expected: DisputeCase =
+      ofTheSameReceipts
+      ? .recompute(base: nil, customer: theirs, networkOperator: mine)
+      : .contradiction(posted.byEnclave, own.byEnclave)
+    #expect(disputes == [Dispute(activation: id, grounds: expected)])
+  }
+
   // MARK: Maintenance
 
   private func planned(_ from: Span, _ to: Span, nodes: [String] = []) -> ControllerCore.PlannedMaintenance {

@@ -20,11 +20,13 @@ import Testing
 
   private func proposal(
     _ story: ControllerStory, _ id: ActivationID, contract: ContractTerms = Chain.terms, index: UInt64 = 1,
-    epochs: UInt64 = 5, plan: Digest? = nil, by name: String = "hospital treasury"
+    epochs: UInt64 = 5, plan: Digest? = nil, lifetime: Height = SegmentOrder.lifetime,
+    by name: String = "hospital treasury"
   ) throws -> Message {
     let inForce = try #require(story.slices.first { $0.activation == id }).plan.hash
     let order = SegmentOrder(
-      activation: id, index: index, contract: contract.id, epochs: epochs, plan: plan ?? inForce)
+      activation: id, index: index, contract: contract.id, epochs: epochs, plan: plan ?? inForce,
+      expiry: story.driver.core.follower.height + lifetime)
     return .proposeSegment(
       SignedMessage(signing: order, with: Chain.key(name), network: story.chain.genesis.networkID))
   }
@@ -45,6 +47,8 @@ import Testing
     try story.begin()
     let proposal = try proposal(story, id)
     #expect(refusal(&story, proposal) == nil && refusal(&story, proposal) == nil)
+    let longer = try self.proposal(story, id, lifetime: SegmentOrder.lifetime + 1)
+    #expect(refusal(&story, longer) == nil, "the same again, signed anew")
     #expect(story.driver.count(\.isSubmission) == 0, "not before the domain has it")
     story.obeyAll()
     let sent = story.driver.takeSubmissions().map(\.transaction)
@@ -107,6 +111,8 @@ import Testing
     #expect(refusal(&story, try proposal(story, id, epochs: 0)) == .invalidArgument)
     #expect(refusal(&story, try proposal(story, id, epochs: .max)) == .invalidArgument)
     #expect(refusal(&story, try proposal(story, id, plan: .zero)) == .failedPrecondition)
+    let stale = try proposal(story, id, lifetime: ControllerCore.carrierLifetime)
+    #expect(refusal(&story, stale) == .failedPrecondition)
     #expect(story.slices.count == 10 && story.driver.count(\.isSubmission) == 0)
     // Alone on its own way, the same again is.
     #expect(refusal(&story, try proposal(story, id)) == nil)

@@ -64,9 +64,10 @@ import Testing
     try story.blocks(for: .seconds(4))
     let proposed = Self.proposal(&story)
     let order = try #require(proposed)
-    #expect(
-      order
-        == SegmentOrder(activation: id, index: 1, contract: Chain.terms.id, epochs: 7, plan: .zero))
+    let expected = SegmentOrder(
+      activation: id, index: 1, contract: Chain.terms.id, epochs: 7, plan: .zero,
+      expiry: story.driver.core.follower.height + SegmentOrder.lifetime)
+    #expect(order.asksTheSame(as: expected) && order.expiry <= expected.expiry)
     let amendment = Self.amendment(order, &story)
     try story.block([amendment])
     let update = Self.update(&story)

@@ -38,11 +38,13 @@ import Wire
     init(from reader: inout CBORReader) throws(WireError) { side = try reader.value() }
   }
 
-  static func material(_ id: ActivationID, _ epoch: EpochNumber) -> Message {
+  static func material(
+    _ id: ActivationID, _ epoch: EpochNumber, opened: ReceiptSet = ReceiptSet([])
+  ) -> Message {
     .epochMaterial(
       EpochMaterial(
         activation: id, epoch: epoch, base: nil, commitment: commitment(id, epoch, by: .customer), other: nil,
-        receipts: receipts(.customer)))
+        receipts: receipts(.customer), opened: opened))
   }
 
   static func demand(_ story: inout CustomerStory, _ id: ActivationID, _ epoch: EpochNumber) -> SignedTransaction {
@@ -269,12 +271,14 @@ import Wire
     #expect(sent?.transaction.action == .settleByRecord(id, nil))
   }
 
-  @Test func twoRecordsOfOneEpochByOneEdgeAreDisputed() throws {
+  /// Of other receipts, the edge has said two things; of the same, the ledger computes what they come to.
+  @Test(arguments: [false, true]) func anotherRecordOfOneEpochIsDisputed(ofTheSameReceipts: Bool) throws {
     var (story, id) = try Self.story()
     try story.blocks(for: .seconds(16))
     let own = try story.chain.record(id, met: Self.epochs)
     var other = try own.byEdge.decode(JointRecord.self)
     other.segments[0].amountDue += 1
+    if !ofTheSameReceipts { other.customerReceipts = Digest(hashing: [1]) }
     let network = story.chain.genesis.networkID
     let forged = SignedRecord(
       byEnclave: Envelope(signing: other, with: Chain.key("hospital enclave"), network: network),
@@ -289,11 +293,21 @@ import Wire
     while story.driver.answer(
       .success(try story.status(id, met: Self.epochs, of: Self.epochs)), { $0.message.isEnclaveStatusQuestion })
     {}
+    let (mine, theirs) = (Self.receipts(.customer), Self.receipts(.networkOperator))
+    if ofTheSameReceipts {
+      let material = Self.material(id, Self.epochs - 1, opened: theirs)
+      story.driver.answer(.success(material)) { request in
+        request.message == .getEpochMaterial(ReceiptsRequest(activation: id, epoch: Self.epochs - 1))
+      }
+    }
     let sent = story.driver.takeStatement { if case .dispute = $0 { true } else { false } }
     guard case .dispute(let dispute)? = sent?.transaction.action else {
       Issue.record("not disputed")
       return
     }
-    #expect(dispute == Dispute(activation: id, grounds: .contradiction(forged.byEdge, own.byEdge)))
+    let expected: DisputeCase =
+      ofTheSameReceipts
+      ? .recompute(base: nil, customer: mine, networkOperator: theirs) : .contradiction(forged.byEdge, own.byEdge)
+    #expect(dispute == Dispute(activation: id, grounds: expected))
   }
 }

@@ -81,7 +81,7 @@ struct Driver<Core: RoleCore> {
     case .halt(let reason): halts.append(reason)
     case .recall(let id, _, _, _): recalls.append(id)
     case .tell(let news): told.append(news)
-    case .observe, .publish, .transmit: break
+    case .persist(.retire), .observe, .publish, .transmit: break
     }
   }
 
