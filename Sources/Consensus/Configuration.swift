@@ -35,9 +35,8 @@ public struct ConsensusConfiguration: Sendable {
   /// What is not settled is said again this often at first; then at half the current timeout, at most ``retryCap``.
   public var retryFloor: Span
   public var retryCap: Span
-  /// Nothing is signed in views at or below this one: set for a directory restored from a backup, to two above the
-  /// highest view any other member holds a certificate of.
-  public var signOnlyAbove: View
+  /// How the records that this life begins with stand to what was said before.
+  public var recollection = Recollection.complete
   /// Nil but in tests of the checkers.
   var planted: PlantedDefect?
 
@@ -82,7 +81,6 @@ public struct ConsensusConfiguration: Sendable {
     blockInterval = parameters.timeoutFloor / 10
     retryFloor = parameters.timeoutFloor / 2
     retryCap = .seconds(2)
-    signOnlyAbove = 0
   }
 
   /// The configuration a genesis asks for.

@@ -47,14 +47,15 @@ import Signing
 // voted for and every certificate acted on are `.persist`ed before the message that depends on them; a `.finalized`
 // segment stands before every later vote. The shell makes one durable commit per turn, before the first message of the
 // turn leaves, and stops if that fails. Recovery is `init` with the last finalized header and the records: there is no
-// other. Nothing is ever signed at or below the last finalized view (the prune mark) or ``signOnlyAbove``.
+// other. Nothing is ever signed at or below the last finalized view (the prune mark), or below what a
+// member restored from a copy may have signed; see Restoring.swift.
 //
 // What a role must know: `.build` and `.validate` are answered by events at once, in any order; a block is executed on
 // top of its parent's state, and parents are asked about before children.
 
 /// One member's consensus, as a value: an event and a time in, effects out. The protocol is told at the head of this
 /// file; the rules are split over the extensions beside it: Receiving, Voting, Certificates, Proposing, Validating,
-/// Finality, Fetching, Pacing, Replay, Membership.
+/// Finality, Fetching, Pacing, Replay, Membership, Adopting, Restoring.
 public struct ConsensusCore: Sendable {
   public let configuration: ConsensusConfiguration
   /// Who votes in the era that this member is in.
@@ -91,6 +92,10 @@ public struct ConsensusCore: Sendable {
   var isCatchingUp = false
   /// When a block became final here last, or others were found to have none.
   var progressAt = Instant.zero
+
+  /// What this member knows of what it signed, and what the others show of it.
+  var recollection: Recollection
+  var restoration = Restoration()
 
   var schedule: LeaderSchedule
   var pacemaker: Pacemaker
@@ -130,6 +135,7 @@ public struct ConsensusCore: Sendable {
     case .built(let view, let body, let stateRoot): built(view: view, body: body, stateRoot: stateRoot)
     case .nothingToBuild(let view): nothingToBuild(view: view)
     case .validated(let hash, let validation): validated(hash, validation)
+    case .adopted(let header, let certificate, let era): adopt(header, certificate, era)
     }
     settle()
     defer { effects = [] }
@@ -172,8 +178,6 @@ public struct ConsensusCore: Sendable {
 
   var quorum: Quorum { membership.quorum }
   func plants(_ defect: PlantedDefect) -> Bool { configuration.planted == defect }
-  /// Nothing is signed in this view or an earlier one.
-  var signingMark: View { plants(.signsBelowTheMark) ? 0 : max(finalized.view, configuration.signOnlyAbove) }
   var leader: MemberIndex { schedule.leader(of: view) }
 
   func round(_ view: View) -> Round { rounds[view] ?? Round(members: quorum.members) }

@@ -18,6 +18,9 @@ public enum ConsensusEvent: Sendable {
   case nothingToBuild(view: View)
   /// The answer to ``ConsensusEffect/validate(_:hash:)``.
   case validated(block: Digest, Validation)
+  /// The state after this block was taken over as a snapshot: the chain goes on from here. The certificate makes the
+  /// block or a descendant of it, in its era, final; the era is that of the block after it.
+  case adopted(BlockHeader, Certificate, EraRecord)
 }
 
 /// What re-executing a block gave.
@@ -102,6 +105,8 @@ public enum ConsensusEffect: Sendable {
   case evidence(ConsensusEvidence)
   /// A leader's signed block is invalid for ever. The block is what an auditor executes again; this member states it.
   case refuted(Proposal, reason: String)
+  /// What a restored member found out about itself: durable before anything is signed.
+  case recollected(Recollection)
   /// Stop: the text says what was found.
   case halt(String)
   case observe(ConsensusObservation)

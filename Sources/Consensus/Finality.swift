@@ -63,6 +63,11 @@ extension ConsensusCore {
       return begin(next, after: finalized)
     }
     emit(.prune(belowEra: era, view: finalized.view))
+    forgetFinal()
+  }
+
+  /// Nothing below the last final block is of use any more.
+  mutating func forgetFinal() {
     if let certificate = unapplied, certificate.view <= finalized.view { unapplied = nil }
     tree.prune(through: finalized.view)
     unexecuted.removeAll { $0 <= finalized.view }

@@ -26,9 +26,10 @@ public struct Membership: Sendable {
     era = record.era
     quorum = record.quorum
     leaders = record.leaders
-    identity = keys.lazy.compactMap { key in
-      record.index(of: key.publicKey).map { Identity(member: $0, key: key) }
-    }.first
+    identity =
+      keys.lazy.compactMap { key in
+        record.index(of: key.publicKey).map { Identity(member: $0, key: key) }
+      }.first
   }
 }
 
@@ -43,6 +44,7 @@ extension ConsensusCore {
     membership = Membership(next, keys: configuration.keys)
     me = membership.identity?.member
     closing = finalization
+    restoration = Restoration()
     rounds = [:]
     tree = BlockTree()
     unexecuted = []

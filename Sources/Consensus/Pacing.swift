@@ -82,7 +82,7 @@ extension ConsensusCore {
 
   /// Whether anything is worth repeating. On an idle ledger nothing is, so nothing is sent.
   private var isUnsettled: Bool {
-    if highestCertified > finalized.view || unapplied != nil || !fetching.isEmpty { return true }
+    if highestCertified > finalized.view || unapplied != nil || !fetching.isEmpty || isRestoring { return true }
     guard let round = rounds[view] else { return false }
     return round.own.notarize != nil || round.own.nullify != nil || round.proposal != nil
   }
@@ -91,6 +91,7 @@ extension ConsensusCore {
   mutating func retry() {
     retryAt = now + retryInterval
     if plants(.neverRepeats) { return }
+    askWhatWasSigned()
     if let round = rounds[view] {
       if let notarize = round.own.notarize {
         if leader == me, let first = round.proposal {

@@ -44,6 +44,7 @@ extension ConsensusCore {
     case .certificate(let certificate): accept(certificate, from: sender)
     case .certificates(let certificates):
       for certificate in certificates { accept(certificate, from: sender) }
+      learnWhatWasSigned(from: certificates, of: sender)
       fetching.viewsAnswered()
     case .block(let block): receive(block)
     case .segments: break  // taken above

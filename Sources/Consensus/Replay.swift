@@ -15,6 +15,7 @@ extension ConsensusCore {
   ) {
     self.configuration = configuration
     membership = Membership(configuration.era, keys: configuration.keys)
+    recollection = configuration.recollection
     me = membership.identity?.member
     self.finalization = finalization
     finalized =
@@ -113,6 +114,7 @@ extension ConsensusCore {
       finalize(target)
     }
     retry()
+    askWhatWasSigned()
     guard quorum.members > 1 else { return }
     var member = me ?? 0
     for _ in 0..<quorum.oneHonest {

@@ -13,7 +13,6 @@ import Messages
 ///     13  submit          validator                   anybody: a transaction carries its own signature
 ///     20  getEntries      validator                   anybody
 ///     22  getSnapshot     validator                   anybody
-///     23  snapshot        validator                   validators: instead of blocks that are no longer there
 ///     24  getSnapshotChunk      validator             anybody
 ///     30  getTerms        contract                    anybody
 ///     32  getQuote        contract                    anybody
@@ -108,7 +107,6 @@ enum Acceptance {
     case (10, .validator): head.kind == 8 ? .anybody : .only([.validator])
     case (13, .validator): .anybody
     case (20, .validator), (22, .validator), (24, .validator): .anybody
-    case (23, .validator): .only([.validator])
     case (30, .contract), (32, .contract), (34, .contract): .anybody
     case (36, .contract): .only([.customer, .client])
     case (40, .controller): .only([.contract])

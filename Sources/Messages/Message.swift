@@ -19,7 +19,6 @@ public enum Message: Hashable, Sendable {
   case getEntries(EntriesRequest)
   case entries(ProvenEntries)
   case getSnapshot(SnapshotRequest)
-  /// An answer, or told to a member that asked for blocks older than any here.
   case snapshot(SnapshotManifest)
   case getSnapshotChunk(SnapshotChunkRequest)
   case snapshotChunk(SnapshotChunk)

@@ -29,7 +29,7 @@ public struct SnapshotManifest: Hashable, Sendable, WireCodable {
   public let headers: [BlockHeader]
   /// Of the last of the headers.
   public let finalization: Certificate
-  /// Keys in the state.
+  /// Keys in the state: for who shows progress. Nothing proves it.
   public let entries: UInt64
   /// The last block of every era before, with its finalization, in order: who may vouch for the next one.
   public let history: [LedgerSegment]

@@ -8,15 +8,23 @@ import Wire
 /// or built. States share their structure, so an overlay costs what its block changed.
 struct Executions: Sendable {
   private var states: [Digest: LedgerState] = [:]
+  /// Activations that ended in those blocks.
+  private var endings: [Digest: [ArchivedActivation]] = [:]
   private(set) var finalHash: Digest
   var final: LedgerState
   private(set) var recent = RecentBlocks()
   /// What was built last, until consensus says under which hash it stands.
-  private var built: (view: View, state: LedgerState)?
+  private var built: (view: View, block: ExecutedBlock)?
 
   init(genesis: Genesis) throws(GenesisError) {
     final = try LedgerState(genesis: genesis)
     finalHash = genesis.networkID
+  }
+
+  /// Goes on from the state after a final block.
+  init(at hash: Digest, _ state: LedgerState) {
+    final = state
+    finalHash = hash
   }
 
   func state(of hash: Digest) -> LedgerState? { hash == finalHash ? final : states[hash] }
@@ -33,16 +41,21 @@ struct Executions: Sendable {
       in: BlockContext(
         era: parent.era.era, view: request.view, height: request.height, time: request.time, leader: Int(leader),
         parentHash: request.parent.hash))
-    built = (request.view, executed.state)
+    built = (request.view, executed)
     return (
       BlockBody(transactions: transactions.map(\.envelope), outcomes: executed.outcomes), executed.state.root
     )
   }
 
   mutating func assembled(view: View, hash: Digest) {
-    guard let (builtView, state) = built, builtView == view else { return }
-    states[hash] = state
+    guard let (builtView, executed) = built, builtView == view else { return }
+    keep(executed, hash)
     built = nil
+  }
+
+  private mutating func keep(_ executed: ExecutedBlock, _ hash: Digest) {
+    states[hash] = executed.state
+    if !executed.archived.isEmpty { endings[hash] = executed.archived }
   }
 
   /// Re-executes a block on its parent and compares everything the header commits to.
@@ -64,7 +77,7 @@ struct Executions: Sendable {
       guard executed.state.root == block.header.stateRoot else {
         return .invalid("the state root is \(block.header.stateRoot), execution gives \(executed.state.root)")
       }
-      states[hash] = executed.state
+      keep(executed, hash)
       return .valid
     } catch {
       switch error {
@@ -75,8 +88,9 @@ struct Executions: Sendable {
   }
 
   /// Takes a segment as final. Blocks not executed before are executed now.
+  /// - Parameter ended: gets the activations that ended in it, in order.
   /// - Returns: why this node must stop, if its own execution disagrees with a quorum's.
-  mutating func finalize(_ segment: LedgerSegment) -> String? {
+  mutating func finalize(_ segment: LedgerSegment, ended: inout [ArchivedActivation]) -> String? {
     var passed: [LedgerState] = []
     for block in segment.blocks {
       let hash = block.hash
@@ -91,10 +105,12 @@ struct Executions: Sendable {
       final = state
       finalHash = hash
       passed.append(state)
+      ended += endings.removeValue(forKey: hash) ?? []
     }
     recent.append(segment, passed)
     let height = final.height
     states = states.filter { $0.value.height > height }
+    endings = endings.filter { states[$0.key] != nil }
     return nil
   }
 }

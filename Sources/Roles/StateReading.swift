@@ -18,6 +18,11 @@ struct StateReading: Sendable {
     if let header = segment.blocks.last?.header { block = (header, segment.finalization) }
   }
 
+  /// The state of a snapshot is read if its own block was finalized; otherwise the next one's.
+  mutating func joined(_ manifest: SnapshotManifest) {
+    block = manifest.headers.count == 1 ? (manifest.header, manifest.finalization) : nil
+  }
+
   /// - Parameter state: after the last finalized segment.
   mutating func answer(
     _ request: EntriesRequest, from state: LedgerState, at now: Instant

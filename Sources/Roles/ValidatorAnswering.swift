@@ -24,9 +24,11 @@ extension ValidatorCore {
     case .submit(let transaction): submitted(token, transaction, &turn)
     case .witness(let witnessed): witness(token, witnessed, &turn)
     case .getEntries(let request): read(token, request, &turn)
+    case .getSnapshot(let request): answer(token, request, &turn)
+    case .getSnapshotChunk(let request): answer(token, request, &turn)
     case .getStatus: turn.add(.reply(token, .status(status)))
     default:
-      let text = "a validator answers submit, witness, consensus, getEntries, getStatus"
+      let text = "a validator answers submit, witness, consensus, getEntries, getSnapshot, getSnapshotChunk, getStatus"
       turn.add(.refuse(token, RemoteError(.unimplemented, text)))
     }
   }

@@ -25,7 +25,12 @@ extension ValidatorCore {
     case .broadcast(let message): turn.add(.publish(.consensus, .consensus(message)))
     case .send(let message, let member):
       let id = numbers.next()
-      if case .getSegments = message { readings[id] = members[Int(member)] }
+      if case .getSegments = message {
+        // A snapshot on its way takes their place.
+        guard download == nil else { return nil }
+        readings[id] = members[Int(member)]
+        inquire(members[Int(member)], &turn)
+      }
       turn.add(.request(id, to: members[Int(member)], .consensus(message), deadline: Self.sendDeadline))
     case .sendSegments(let height, let member):
       let id = numbers.next()
@@ -40,6 +45,9 @@ extension ValidatorCore {
     case .cancelTimer(let timer): turn.add(.cancelTimer(timerID(timer)))
     case .evidence(let evidence): keep(evidence, &turn)
     case .refuted(let proposal, let reason): refute(proposal, reason, &turn)
+    case .recollected(let recollection):
+      turn.add(.persist(.put(stream: Stream.recollection, key: 0, bytes: recollection.encoded)))
+      turn.note("what was signed before is known: \(recollection)")
     case .halt(let text): turn.add(.halt(HaltReason(text)))
     case .observe(let observation): observe(observation, &turn)
     }
@@ -72,15 +80,25 @@ extension ValidatorCore {
   }
 
   mutating func finalized(_ segment: LedgerSegment, _ turn: inout Turn) {
-    if let fault = executions.finalize(segment) { return turn.add(.halt(HaltReason(fault))) }
+    var ended: [ArchivedActivation] = []
+    if let fault = executions.finalize(segment, ended: &ended) { return turn.add(.halt(HaltReason(fault))) }
     guard let last = segment.blocks.last else { return }
+    if let checkpoint = configuration.history.checkpoint,
+      let block = segment.blocks.first(where: { $0.header.height == checkpoint.height }), block.hash != checkpoint.hash
+    {
+      return turn.add(
+        .halt(HaltReason("block \(checkpoint.height) is \(block.hash), the checkpoint says \(checkpoint.hash)")))
+    }
     turn.add(.persist(.put(stream: Stream.segments, key: last.header.height, bytes: segment.encoded)))
     mempool.finalized(segment)
     for effect in acknowledged.finalized(segment, executions.final) { turn.add(effect) }
     watch(from: segment.blocks[0].header.height, &turn)
     reading.finalized(segment)
     finalView = last.header.view
+    archive(ended, &turn)
+    keepBoundary(segment, &turn)
     if let next = segment.nextEra { begin(next, &turn) }
+    takeSnapshot(of: segment, &turn)
     turn.add(.publish(.ledger, .ledger(segment)))
     for block in segment.blocks {
       turn.add(

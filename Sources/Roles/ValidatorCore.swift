@@ -15,6 +15,7 @@ public struct ValidatorCore: RoleCore {
     public var keys: [SigningKey]
     /// Every validator there is or may be, members or not: whose publications it takes.
     public var peers: [String]
+    public var history = HistoryPolicy()
 
     public init(genesis: Genesis, name: String, keys: [SigningKey], peers: [String]) {
       self.genesis = genesis
@@ -39,12 +40,25 @@ public struct ValidatorCore: RoleCore {
     public static let refuted: UInt16 = 4
     public static let acknowledged: UInt16 = 5
     public static let witnessed: UInt16 = 6
+    /// The latest snapshot's manifest, by height; its pieces, by ``ValidatorCore/pieceKey(_:_:)``; the manifest of one
+    /// that is being downloaded, under 0.
+    public static let snapshots: UInt16 = 7
+    public static let pieces: UInt16 = 8
+    public static let download: UInt16 = 9
+    /// Activations that ended, by their place in the ledger's archive: its leaves.
+    public static let archive: UInt16 = 10
+    /// The last blocks of eras, by the era after.
+    public static let boundaries: UInt16 = 11
+    /// ``Recollection``, under 0.
+    public static let recollection: UInt16 = 12
   }
 
   enum Purpose {
     /// Consensus timers are numbered from here on.
     static let consensus: UInt16 = 16
     static let passOn: UInt16 = 2
+    static let snapshot: UInt16 = 3
+    static let download: UInt16 = 4
   }
 
   /// How long a message to one member may take.
@@ -83,6 +97,18 @@ public struct ValidatorCore: RoleCore {
   var finalView: View = 0
   var reading = StateReading()
 
+  // Snapshots: see ValidatorSnapshots.swift, ValidatorJoining.swift.
+  var served: [Snapshot] = []
+  var writing: SnapshotWriting?
+  var piecesServed = 0
+  var piecesSince = Instant.zero
+  var download: SnapshotDownload?
+  /// A question for a snapshot under way, and when the last one was put.
+  var inquiry: (id: RequestID, member: ActorAddress)?
+  var inquiredAt = Instant.zero
+  /// The last block of each era that is over, with its finalization, in order.
+  var boundaries: [LedgerSegment]
+
   public var subscriptions: [Subscription] {
     configuration.peers.map { ActorAddress(.validator, $0) }.filter { $0 != address }
       .flatMap { [Subscription($0, .consensus), Subscription($0, .transactions)] }
@@ -93,29 +119,23 @@ public struct ValidatorCore: RoleCore {
   public init(_ configuration: Configuration, recovering records: [StoredRecord]) throws {
     self.configuration = configuration
     address = ActorAddress(.validator, configuration.name)
-    executions = try Executions(genesis: configuration.genesis)
-    var journal: [ConsensusRecord] = []
-    var kept: [StoredRecord] = []
-    var last: LedgerSegment?
-    for record in records {
-      switch record.stream {
-      case Stream.journal: journal.append(try ConsensusRecord(decoding: record.bytes))
-      case Stream.segments:
-        let segment = try LedgerSegment(decoding: record.bytes)
-        if let fault = executions.finalize(segment) { throw HaltReason(fault) }
-        last = segment
-      case Stream.evidence, Stream.refuted, Stream.acknowledged, Stream.witnessed: kept.append(record)
-      default: break
-      }
-    }
-    finalView = last?.finalization.view ?? 0
-    if let last { reading.finalized(last) }
+    let recovery = try ValidatorRecovery(records, genesis: configuration.genesis)
+    executions = try recovery.executions(configuration.genesis)
+    boundaries = recovery.boundaries
+    served = recovery.snapshot.map { [$0] } ?? []
+    download = recovery.download
+    if let manifest = recovery.snapshot?.manifest { reading.joined(manifest) }
+    if let last = recovery.segments.last { reading.finalized(last) }
+    let tip = recovery.tip
+    finalView = tip?.header.view ?? 0
+    var consensusConfiguration = ConsensusConfiguration(
+      genesis: configuration.genesis, era: executions.final.era, keys: configuration.keys)
+    consensusConfiguration.recollection = recovery.recollection
     consensus = ConsensusCore(
-      configuration: ConsensusConfiguration(
-        genesis: configuration.genesis, era: executions.final.era, keys: configuration.keys),
-      finalized: last?.blocks.last?.header, finalization: last?.finalization, replaying: journal)
+      configuration: consensusConfiguration, finalized: tip?.header, finalization: tip?.finalization,
+      replaying: recovery.journal)
     members = Self.addresses(executions.final.era)
-    for record in kept { try recover(record) }
+    for record in recovery.kept { try recover(record) }
     recoverPromises()
   }
 
@@ -127,6 +147,11 @@ public struct ValidatorCore: RoleCore {
     case .started:
       for era in executions.final.eras.dropFirst() { turn.add(.recognise(era)) }
       drive(.start, &turn)
+      if download != nil { askForPiece(&turn) }
+      if consensus.isRestoring {
+        turn.note(
+          "restored from an old copy: signs nothing until enough others show how far it can have come", .warning)
+      }
       turn.add(.setTimer(TimerID(Purpose.passOn), at: now + Self.passOnInterval))
     case .published(let subscription, _, let message): published(subscription.publisher, message, &turn)
     case .request(let token, let from, let message): answer(token, from, message, &turn)

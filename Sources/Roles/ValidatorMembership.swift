@@ -32,6 +32,7 @@ extension ValidatorCore {
   mutating func answered(
     _ id: RequestID, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn
   ) {
+    if joined(by: id, result, &turn) { return }
     guard let asked = readings.removeValue(forKey: id), case .success(let message) = result,
       case .consensus(let content) = message.value, case .segments = content
     else { return }

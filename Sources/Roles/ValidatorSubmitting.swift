@@ -7,6 +7,9 @@ import Signing
 /// Transactions on their way into a block: taken, promised, passed on, and what consensus knows of them.
 extension ValidatorCore {
   mutating func submitted(_ token: ReplyToken, _ transaction: SignedTransaction, _ turn: inout Turn) {
+    guard !consensus.isRestoring else {
+      return turn.refuse(token, .unavailable, "it does not know yet what it signed before it was restored: ask another")
+    }
     if let defect = executions.final.inclusionDefect(of: transaction) {
       let code: RemoteError.Code = defect == .signerNotEnrolled ? .permissionDenied : .failedPrecondition
       turn.add(.refuse(token, RemoteError(code, "\(defect.result.name): \(defect)")))
@@ -29,7 +32,7 @@ extension ValidatorCore {
   private mutating func acknowledge(_ token: ReplyToken, _ transaction: SignedTransaction, _ turn: inout Turn) {
     if let given = acknowledged[transaction.id] { return turn.add(.reply(token, .submitted(given))) }
     let promise = SubmissionAcknowledgement(
-      transaction: transaction.id, era: consensus.membership.era, view: consensus.view + 1)
+      transaction: transaction.id, era: consensus.membership.era, view: max(consensus.view, consensus.signingMark) + 1)
     let acknowledgement = SignedMessage(
       signing: promise, with: key, network: configuration.genesis.networkID)
     for effect in acknowledged.give(acknowledgement, of: transaction) { turn.add(effect) }

@@ -122,7 +122,7 @@ struct RuleTests {
 
   @Test func nothingIsSignedAtOrBelowTheMark() throws {
     var configuration = six.configuration(of: 0)
-    configuration.signOnlyAbove = 3
+    configuration.recollection = .completeAbove(era: 0, view: 3)
     var core = ConsensusCore(configuration: configuration, finalized: nil, replaying: [])
     let now = six.genesisTime + .seconds(1)
     var effects = core.handle(.start, at: now) + core.handle(.transactionsWaiting(true), at: now)

@@ -231,6 +231,7 @@ final class TestNetwork {
       if member != faulty { checker.accused(evidence, by: member) }
     case .refuted(let proposal, let reason):
       if member != faulty { checker.refuted(proposal, reason, by: member) }
+    case .recollected: break
     case .halt(let reason):
       members[index].halted = reason
       if member != faulty { checker.halted(member, reason) }
