@@ -17,12 +17,12 @@ extension Deployment {
   }
 
   private func validators<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) throws -> [ActorPlan] {
-    try genesis.members.enumerated().compactMap { index, member in
-      guard inputs.runs(ActorAddress(.validator, member.name)) else { return nil }
+    let names = topology.validatorNames
+    return try names.compactMap { name in
+      guard inputs.runs(ActorAddress(.validator, name)) else { return nil }
       let configuration = ValidatorCore.Configuration(
-        genesis: genesis, member: MemberIndex(index),
-        key: try inputs.keyring.signingKey(KeyName(.validator, member.name)))
-      return ActorPlan(ActorAddress(.validator, member.name), store: .records) {
+        genesis: genesis, name: name, keys: try inputs.keyring.validatorKeys(of: name), peers: names)
+      return ActorPlan(ActorAddress(.validator, name), store: .records) {
         try ValidatorCore(configuration, recovering: $0)
       }
     }

@@ -48,7 +48,8 @@ public struct Deployment: Sendable {
 
   /// The member a customer asks first: spread over the operators in file order.
   public func preferredValidator(ofCustomer index: Int) -> String {
-    topology.operators[index % topology.operators.count].name
+    let voting = topology.operators.filter { !$0.observes }
+    return voting[index % voting.count].name
   }
 }
 
@@ -137,7 +138,9 @@ extension Genesis {
       let name = networkOperator.name
       let id = keys.organisation(name)
       let validator = keys[KeyName(.validator, name)]
-      members.append(Member(name: name, key: validator, organisation: id, leads: true))
+      if !networkOperator.observes {
+        members.append(Member(name: name, key: validator, organisation: id, leads: true))
+      }
       organisations.append(
         Organisation(
           id: id, name: name, kind: .networkOperator, credit: networkOperator.credit,
@@ -150,7 +153,9 @@ extension Genesis {
     for regulator in topology.regulators {
       let validator = keys[KeyName(.validator, regulator.name)]
       let id = keys.organisation(regulator.name)
-      members.append(Member(name: regulator.name, key: validator, organisation: id, leads: false))
+      if !regulator.observes {
+        members.append(Member(name: regulator.name, key: validator, organisation: id, leads: false))
+      }
       organisations.append(
         Organisation(
           id: id, name: regulator.name, kind: .regulator, credit: 0,

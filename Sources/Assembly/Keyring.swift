@@ -10,6 +10,12 @@ public protocol Keyring {
   /// The key under which an owner agrees on packet tags with others; the same in every life, so that a flow survives
   /// a restart.
   func agreementKey(_ name: KeyName) throws -> KeyAgreementKey
+  /// The keys that a validator votes with, oldest first: more than one after its key was rotated, or is about to be.
+  func validatorKeys(of owner: String) throws -> [SigningKey]
+}
+
+extension Keyring {
+  public func validatorKeys(of owner: String) throws -> [SigningKey] { [try signingKey(KeyName(.validator, owner))] }
 }
 
 /// Names one secret key: `validator/alpha`, `organisation/hospital` …

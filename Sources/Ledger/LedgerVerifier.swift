@@ -59,6 +59,7 @@ public struct LedgerVerifier: Sendable {
       let executed = try checked(block)
       state = executed.state
       tip = block.hash
+      if let next = block.body.nextEra { verifier.learn(next) }
       return executed
     } catch {
       throw LedgerDiscrepancy(height: block.header.height, difference: error.difference)

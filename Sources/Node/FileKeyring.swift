@@ -63,6 +63,32 @@ struct FileKeyring: Keyring, Sendable {
     }
   }
 
+  // MARK: Rotation
+
+  /// The first key and every later one that was made for a rotation: the era says which of them is the member's.
+  func validatorKeys(of owner: String) throws -> [SigningKey] {
+    var keys = [try signingKey(KeyName(.validator, owner))]
+    while Files.exists(rotationPath(owner, keys.count + 1)) {
+      keys.append(try Self.signingKey(at: rotationPath(owner, keys.count + 1)))
+    }
+    return keys
+  }
+
+  /// Makes the key that a validator's next rotation brings in.
+  func createNextValidatorKey(of owner: String) throws -> SigningKey {
+    let path = rotationPath(owner, try validatorKeys(of: owner).count + 1)
+    var seed = randomBytes(32)
+    defer { wipe(&seed) }
+    try Self.write(seed, to: path)
+    try Files.synchronizeDirectory(directory)
+    return try Self.signingKey(at: path)
+  }
+
+  /// - Parameter number: from 2 on; the first is the role's own file.
+  private func rotationPath(_ owner: String, _ number: Int) -> String {
+    "\(directory)/rotation-\(number)-\(owner).key"
+  }
+
   // MARK: Keys of the bus
 
   /// Makes a CURVE key, kept as every other: `NAME.key`.

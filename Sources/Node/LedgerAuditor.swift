@@ -74,10 +74,12 @@ actor LedgerAuditor: Service {
       do {
         let answer = try await bus.request(
           from: Self.address, to: validators[source], body: message.encoded, deadline: Self.requestDeadline)
-        guard case .consensus(.segments(let segments)) = try segments.verify(Message(decoding: answer)).value else {
+        let message = try segments.verify(Message(decoding: answer)).value
+        for era in message.erasBegun { segments.learn(era) }
+        guard case .consensus(.segments(let read)) = message else {
           return source = (source + 1) % validators.count
         }
-        guard take(segments) else { return }
+        guard take(read) else { return }
       } catch {
         // Silent, stopping or lying: the next news ask the next member.
         return source = (source + 1) % validators.count

@@ -48,14 +48,14 @@ public struct StoredConsortium: Sendable {
     }
   }
 
-  /// Every member that should have a block log here, in member order, and where it is.
+  /// Every validator that should have a block log here, in file order, and where it is: members and who observes.
   public var blockLogs: [(member: String, path: String)] {
     let places = places
-    return genesis.members.compactMap { member in
+    return topology.validatorNames.compactMap { name in
       // Regulators vote, too: each of them has a validator.
-      let address = ActorAddress(.validator, member.name)
+      let address = ActorAddress(.validator, name)
       guard let place = places.first(where: { $0.actors.contains(address) }) else { return nil }
-      return (member.name, "\(place.directory)/\(address.role.storeDirectory)/\(member.name).sqlite")
+      return (name, "\(place.directory)/\(address.role.storeDirectory)/\(name).sqlite")
     }
   }
 
@@ -69,6 +69,24 @@ public struct StoredConsortium: Sendable {
         ($0, FileKeyring.path("\(place.directory)/\(NodeDirectory.Name.keys)", $0))
       }
     }
+  }
+
+  /// The validator keys that are here, oldest first, of everybody whose key is.
+  public func validatorKeys(of owner: String) throws -> [SigningKey]? {
+    guard let keyring = keyring(of: owner) else { return nil }
+    return try keyring.validatorKeys(of: owner)
+  }
+
+  /// Makes the key that a validator's next rotation brings in. Its node votes with it after it was started again.
+  public func createNextValidatorKey(of owner: String) throws -> SigningKey? {
+    try keyring(of: owner)?.createNextValidatorKey(of: owner)
+  }
+
+  private func keyring(of owner: String) -> FileKeyring? {
+    let address = ActorAddress(.validator, owner)
+    guard let place = places.first(where: { $0.actors.contains(address) }) else { return nil }
+    let keyring = FileKeyring(directory: "\(place.directory)/\(NodeDirectory.Name.keys)")
+    return Files.exists(FileKeyring.path(keyring.directory, KeyName(.validator, owner))) ? keyring : nil
   }
 
   /// The public half of a secret key here.

@@ -20,8 +20,12 @@ struct LedgerFollower: Sendable {
     case pausing
   }
 
-  /// Members to follow, preferred first.
-  let sources: [ActorAddress]
+  /// Members to follow, preferred first. Who leaves is asked no more, who joins is asked last.
+  private(set) var sources: [ActorAddress]
+  /// As many members' publications as it takes for one of them to be honest: ⌊(n − 1) / 3⌋ + 1. Each copy of a block
+  /// costs a certificate's verification; questions still go to any member. Fixed for the role's life, whoever is a
+  /// member later: when those that it listens to are gone, it asks.
+  let subscriptions: [Subscription]
   private(set) var nextHeight: Height = 1
   private var lastHash: Digest
   private var state = State.listening
@@ -39,16 +43,12 @@ struct LedgerFollower: Sendable {
 
   init(genesis: Genesis, sources: [ActorAddress]) {
     self.sources = sources
+    subscriptions = sources.prefix((sources.count - 1) / 3 + 1).map { Subscription($0, .ledger) }
     lastHash = genesis.networkID
     lastTime = genesis.time
     patience = genesis.parameters.heartbeat * Self.patienceHeartbeats
   }
 
-  /// As many members' publications as it takes for one of them to be honest: ⌊(n − 1) / 3⌋ + 1. Each copy of a block
-  /// costs a certificate's verification; questions still go to any member.
-  var subscriptions: [Subscription] {
-    sources.prefix((sources.count - 1) / 3 + 1).map { Subscription($0, .ledger) }
-  }
   var height: Height { nextHeight - 1 }
   var tip: LedgerTip { LedgerTip(height: height, hash: lastHash, time: lastTime) }
 
@@ -119,6 +119,13 @@ struct LedgerFollower: Sendable {
     turn.add(.setTimer(TimerID(Self.timerPurpose), at: turn.now + backoff.failed()))
   }
 
+  private mutating func begin(_ era: EraRecord) {
+    let members = era.members.map { ActorAddress(.validator, $0.name) }
+    let current = sources[source]
+    sources = sources.filter { members.contains($0) } + members.filter { !sources.contains($0) }
+    source = sources.firstIndex(of: current) ?? 0
+  }
+
   private mutating func take(_ segment: LedgerSegment, _ turn: inout Turn) -> [Block] {
     var blocks: [Block] = []
     var previous = lastHash
@@ -134,6 +141,7 @@ struct LedgerFollower: Sendable {
       lastHash = previous
       lastTime = last.header.time
       nextHeight = last.header.height + 1
+      if let next = segment.nextEra { begin(next) }
     }
     return blocks
   }

@@ -20,7 +20,7 @@ struct Ajit: AsyncParsableCommand {
     version: "0.3.0 (data format \(DataDirectory.format), genesis \(Genesis.formatVersion))",
     subcommands: [
       ValidateCommand.self, UpCommand.self, WatchCommand.self, SimulateCommand.self, StatusCommand.self,
-      KeysCommand.self,
+      KeysCommand.self, MembersCommand.self,
       LedgerCommand.self,
     ])
 }

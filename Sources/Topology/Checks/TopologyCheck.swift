@@ -79,8 +79,11 @@ struct TopologyCheck {
   private mutating func checkMembers() {
     checkName(topology.name, "/name")
     require(!topology.operators.isEmpty, "/operators", "a topology has at least one operator; add one")
+    require(
+      topology.operators.isEmpty || topology.operators.contains { !$0.observes }, "/operators",
+      "all operators observe; at least one has to vote from the start")
     let members = topology.memberCount
-    let operators = topology.operators.count
+    let operators = topology.operators.count { !$0.observes }
     require(
       members <= Genesis.maximumMembers, "/operators",
       "\(members) members are more than \(Genesis.maximumMembers); remove operators or regulators")

@@ -50,6 +50,10 @@ extension Topology {
     case voteFarAhead
     /// The member's blocks are of times to come.
     case bendTime
+    /// The member acknowledges what is submitted to it and drops it.
+    case forgetSubmissions
+    /// The member answers customers falsely.
+    case answerFalsely
     /// The member runs twice, with one key; each instance knows half of the members.
     case runTwice
 
@@ -60,7 +64,7 @@ extension Topology {
       case .withholdRecord, .noService: .edge
       case .neverConfirm, .neverAgree: .controller
       case .equivocate, .nullifyEverything, .withholdCertificates, .proposeStale, .proposeInvalid, .neverPropose,
-        .flood, .impersonate, .voteFarAhead, .bendTime, .runTwice:
+        .flood, .impersonate, .voteFarAhead, .bendTime, .forgetSubmissions, .answerFalsely, .runTwice:
         .validator
       }
     }

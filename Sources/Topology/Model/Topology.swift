@@ -42,8 +42,10 @@ public struct Topology: Hashable, Sendable {
     self.faults = faults
   }
 
-  /// Validators: every operator leads and votes, every regulator votes.
-  public var memberCount: Int { operators.count + regulators.count }
+  /// Members of the genesis: every operator leads and votes, every regulator votes, unless it observes at first.
+  public var memberCount: Int { operators.count { !$0.observes } + regulators.count { !$0.observes } }
+  /// Everybody who has a validator, member or not, in file order.
+  public var validatorNames: [String] { operators.map(\.name) + regulators.map(\.name) }
 
   /// Votes that make a certificate: ⌊(n + f) / 2⌋ + 1 with f = ⌊(n − 1) / 3⌋ (consensus.md).
   public static func quorum(members: Int) -> Int {
@@ -71,10 +73,12 @@ extension Topology {
     public var edges: [Edge]
     public var contracts: [Contract]
     public var maintenance: [Maintenance]
+    /// No member at first: its validator observes until the members take it in (`ajit members`).
+    public var observes: Bool
 
     public init(
       name: String, credit: Amount, substrate: Substrate, edges: [Edge], contracts: [Contract],
-      maintenance: [Maintenance] = []
+      maintenance: [Maintenance] = [], observes: Bool = false
     ) {
       self.name = name
       self.credit = credit
@@ -82,6 +86,7 @@ extension Topology {
       self.edges = edges
       self.contracts = contracts
       self.maintenance = maintenance
+      self.observes = observes
     }
 
     /// The domains that its substrate has resources in, in order; each has a manager (NSSMF, 3GPP TS 28.531).
@@ -119,8 +124,13 @@ extension Topology {
   /// Watches, votes and never leads.
   public struct Regulator: Hashable, Sendable {
     public var name: String
+    /// No member at first, like ``Operator/observes``.
+    public var observes: Bool
 
-    public init(name: String) { self.name = name }
+    public init(name: String, observes: Bool = false) {
+      self.name = name
+      self.observes = observes
+    }
   }
 
   /// An edge monitor: the operator's end of the metered path.

@@ -52,7 +52,8 @@ struct TopologyReading {
       credit: fields.required("credit", .amount, else: 0),
       substrate: fields.take("substrate").flatMap(substrate) ?? Topology.Substrate(nodes: [], links: []),
       edges: fields.list("edges", edge),
-      contracts: fields.list("contracts", contract), maintenance: fields.list("maintenance", maintenance))
+      contracts: fields.list("contracts", contract), maintenance: fields.list("maintenance", maintenance),
+      observes: fields.optional("observes", .boolean, default: false))
     fields.finish()
     return networkOperator
   }
@@ -70,7 +71,8 @@ struct TopologyReading {
 
   private func regulator(_ node: SourceNode) -> Topology.Regulator? {
     guard var fields = MappingReader(node, "a regulator", log: log) else { return nil }
-    let regulator = Topology.Regulator(name: fields.required("name", .text, else: ""))
+    let regulator = Topology.Regulator(
+      name: fields.required("name", .text, else: ""), observes: fields.optional("observes", .boolean, default: false))
     fields.finish()
     return regulator
   }

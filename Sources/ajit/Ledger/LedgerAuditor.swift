@@ -66,6 +66,7 @@ struct LedgerAuditor {
     do { _ = try verifier.verify(segment) } catch {
       throw problem(first, "the segment does not verify: \(Wording.fault(error))")
     }
+    if let next = segment.nextEra { verifier.learn(next) }
     for block in segment.blocks {
       let height = block.header.height
       let digest = Digest(hashing: block.encoded)

@@ -22,7 +22,7 @@ struct BlockRow: LedgerRow {
     height = header.height
     view = header.view
     timeNs = header.time.nanoseconds
-    let members = state.era.members
+    let members = state.era(header.era)?.members ?? []
     leader = members.indices.contains(Int(header.leader)) ? members[Int(header.leader)].name : "\(header.leader)"
     transactions = block.body.transactions.count
     events = block.body.outcomes.events.count
