@@ -48,7 +48,7 @@ extension CustomerCore {
       }
     let order = SegmentOrder(
       activation: service.activation, index: amended.segments + 1, contract: contract, epochs: amendment.epochs,
-      plan: amended.plan ?? service.confirmation.planHash, expiry: follower.height + SegmentOrder.lifetime)
+      plan: amended.plan ?? service.confirmation.planHash, expiry: tip.height + SegmentOrder.lifetime)
     let message = SignedMessage(
       signing: order, with: configuration.treasuryKey, network: configuration.genesis.networkID)
     ask(.amend(number), index, controller, .proposeSegment(message), &turn)

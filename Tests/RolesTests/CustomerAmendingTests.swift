@@ -66,7 +66,7 @@ import Testing
     let order = try #require(proposed)
     let expected = SegmentOrder(
       activation: id, index: 1, contract: Chain.terms.id, epochs: 7, plan: .zero,
-      expiry: story.driver.core.follower.height + SegmentOrder.lifetime)
+      expiry: story.driver.core.tip.height + SegmentOrder.lifetime)
     #expect(order.asksTheSame(as: expected) && order.expiry <= expected.expiry)
     let amendment = Self.amendment(order, &story)
     try story.block([amendment])
