@@ -116,7 +116,7 @@ public enum ConsensusEffect: Sendable {
 public enum ConsensusObservation: Hashable, Sendable {
   case entered(view: View, leader: MemberIndex)
   case eraBegan(era: Era, view: View)
-  case timedOut(view: View, leader: MemberIndex, after: Span)
+  case timedOut(view: View, leader: MemberIndex, after: Span, reason: TimeoutReason)
   /// Nullified without waiting: the leader has not been heard of for long.
   case skipped(view: View, leader: MemberIndex)
   case joinedNullify(view: View, leader: MemberIndex)
@@ -126,6 +126,20 @@ public enum ConsensusObservation: Hashable, Sendable {
   case catchingUp(from: Height, asking: MemberIndex)
   /// A message dropped for a bound: flood, too far ahead, not from its signer.
   case dropped(from: MemberIndex, reason: DropReason)
+
+  /// Why a view passed without a quorum for its block, as far as this member can tell.
+  public enum TimeoutReason: String, Hashable, Sendable, CaseIterable {
+    /// Nothing came from the leader.
+    case silentLeader
+    /// A block came and this member voted for it; too few others did in time.
+    case late
+    case missingBlock
+    case missingNullifications
+    /// The block's time lies ahead of this member's clock, or too far behind it.
+    case clock
+    /// The block was not executed in time.
+    case execution
+  }
 
   public enum WaitingReason: Hashable, Sendable {
     case parentMissing

@@ -39,7 +39,7 @@ extension ConsensusCore {
     let timeout = pacemaker.timeout(view: view, finalized: finalized.view)
     if mayNullify, awaitedSince <= now {
       if awaitedSince + timeout <= now {
-        observe(.timedOut(view: view, leader: leader, after: now - awaitedSince))
+        observe(.timedOut(view: view, leader: leader, after: now - awaitedSince, reason: timeoutReason))
         nullify()
       } else if leader != me, rounds[view]?.proposal == nil, schedule.isSkipped(in: view), !plants(.neverSkips) {
         observe(.skipped(view: view, leader: leader))
@@ -48,6 +48,18 @@ extension ConsensusCore {
     }
     ask()
     armTimers(timeout)
+  }
+
+  private var timeoutReason: ConsensusObservation.TimeoutReason {
+    guard let round = rounds[view], round.proposal != nil else { return .silentLeader }
+    if round.own.notarize != nil { return .late }
+    guard case .waiting(view, let reason)? = lastWaiting else { return .execution }
+    switch reason {
+    case .parentMissing: return .missingBlock
+    case .nullificationsMissing: return .missingNullifications
+    case .timeAhead, .timeBehind: return .clock
+    case .notExecutable: return .execution
+    }
   }
 
   private mutating func armTimers(_ timeout: Span) {

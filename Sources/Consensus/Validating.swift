@@ -140,7 +140,8 @@ extension ConsensusCore {
 
   /// When a proposal that lies in the future may be looked at again.
   var proposalDueAt: Instant? {
-    guard case .new(let proposal)? = rounds[view]?.proposal?.offer, mayNotarize, case let header = proposal.block.header,
+    guard case .new(let proposal)? = rounds[view]?.proposal?.offer, mayNotarize,
+      case let header = proposal.block.header,
       header.time > now + configuration.maximumAhead
     else { return nil }
     return header.time - configuration.maximumAhead

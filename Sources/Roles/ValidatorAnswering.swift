@@ -26,7 +26,7 @@ extension ValidatorCore {
     case .getEntries(let request): read(token, request, &turn)
     case .getSnapshot(let request): answer(token, request, &turn)
     case .getSnapshotChunk(let request): answer(token, request, &turn)
-    case .getStatus: turn.add(.reply(token, .status(status)))
+    case .getStatus: turn.add(.reply(token, .status(status(at: turn.now))))
     default:
       let text = "a validator answers submit, witness, consensus, getEntries, getSnapshot, getSnapshotChunk, getStatus"
       turn.add(.refuse(token, RemoteError(.unimplemented, text)))
@@ -63,12 +63,17 @@ extension ValidatorCore {
     }
   }
 
-  var status: [StatusItem] {
+  func status(at now: Instant) -> [StatusItem] {
     let state = executions.final
-    return [
-      StatusItem("height", state.height), StatusItem("view", consensus.view), StatusItem("finalView", finalView),
-      StatusItem("stateRoot", state.root.hexadecimal), StatusItem("waiting", mempool.count),
-      StatusItem("evidence", evidenceCount),
+    var items = [
+      StatusItem("height", state.height), StatusItem("era", state.chain.era), StatusItem("view", consensus.view),
+      StatusItem("finalView", finalView), StatusItem("stateRoot", state.root.hexadecimal),
+      StatusItem("waiting", mempool.count), StatusItem("evidence", evidenceCount),
+      StatusItem("standing", consensus.membership.identity == nil ? "observes" : "votes"),
     ]
+    items += viewWatch.items(
+      others: members.filter { $0 != address }, started: startedAt, at: now,
+      heartbeat: configuration.genesis.parameters.heartbeat)
+    return items
   }
 }

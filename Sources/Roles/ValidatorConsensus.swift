@@ -109,19 +109,23 @@ extension ValidatorCore {
     }
   }
 
-  func observe(_ observation: ConsensusObservation, _ turn: inout Turn) {
+  mutating func observe(_ observation: ConsensusObservation, _ turn: inout Turn) {
     switch observation {
     case .entered: break
     case .eraBegan(let era, let view): turn.note("era \(era) began with view \(view)")
-    case .timedOut(let view, let leader, _):
-      turn.count("consensus.timedOut")
-      turn.note("view \(view): leader \(name(of: leader)) timed out")
-    case .skipped: turn.count("consensus.leaderSkipped")
+    case .timedOut(let view, let leader, _, let reason):
+      turn.count("consensus.timedOut.\(reason.rawValue)")
+      turn.note("view \(view): leader \(name(of: leader)) timed out: \(reason.rawValue)")
+      viewWatch.timedOut(view, leader: name(of: leader), reason)
+    case .skipped:
+      turn.count("consensus.leaderSkipped")
+      viewWatch.skippedLeader()
     case .joinedNullify: turn.count("consensus.joinedNullify")
     case .waiting(_, let reason): turn.count("consensus.waiting.\(reason)")
     case .refused(let view, let leader, let reason):
       turn.note(
         "view \(view): proposal of \(name(of: leader)) refused: \(reason)", .warning)
+      viewWatch.refused(view, leader: name(of: leader), reason)
     case .catchingUp(let height, _): turn.note("catching up from height \(height)")
     case .dropped(_, let reason): turn.count("consensus.dropped.\(reason)")
     }

@@ -4,9 +4,9 @@ import Ledger
 import Messages
 import Signing
 
-/// One voting member (§3.1.2), or one that may become a member and observes until then: consensus decides which block, the ledger decides what it does, and this connects the
-/// two: it executes what consensus wants built or checked, keeps the transactions that wait, stores final blocks and
-/// publishes them to whoever follows.
+/// One voting member (§3.1.2), or one that may become a member and observes until then: consensus decides which block,
+/// the ledger decides what it does, and this connects the two: it executes what consensus wants built or checked, keeps
+/// the transactions that wait, stores final blocks and publishes them to whoever follows.
 public struct ValidatorCore: RoleCore {
   public struct Configuration: Sendable {
     public var genesis: Genesis
@@ -83,6 +83,9 @@ public struct ValidatorCore: RoleCore {
   var readings: [RequestID: ActorAddress] = [:]
   /// When this joiner said last that it has caught up.
   var readyAt: Height?
+  var viewWatch = ViewWatch()
+  /// When this life began.
+  var startedAt = Instant.zero
   var recalls: [RequestID: (member: ActorAddress, asker: ReplyToken?)] = [:]
   var toldWaiting = false
   var declined = false
@@ -145,6 +148,7 @@ public struct ValidatorCore: RoleCore {
     var turn = Turn(at: now)
     switch event {
     case .started:
+      startedAt = now
       for era in executions.final.eras.dropFirst() { turn.add(.recognise(era)) }
       drive(.start, &turn)
       if download != nil { askForPiece(&turn) }
@@ -177,6 +181,7 @@ public struct ValidatorCore: RoleCore {
   mutating func received(
     _ content: ConsensusMessage, _ message: Verified<Message>, from: ActorAddress, _ turn: inout Turn
   ) {
+    viewWatch.heard(from, at: turn.now)
     guard let member = members.firstIndex(of: from) else { return turn.count("validator.notAMember") }
     drive(.received(message.map { _ in content }, from: MemberIndex(member)), &turn)
   }

@@ -358,7 +358,7 @@ extension Scenario {
     case .halt(let reason): output.append("\(member) stops: \(plain(reason))")
     case .observe(.entered(let view, let leader)): tell("\(member) enters view \(view), led by \(leader)")
     case .observe(.eraBegan(let era, _)): tell("\(member) begins era \(era)")
-    case .observe(.timedOut(let view, _, _)): tell("\(member) has waited for view \(view) long enough")
+    case .observe(.timedOut(let view, _, _, _)): tell("\(member) has waited for view \(view) long enough")
     default: break
     }
   }

@@ -57,6 +57,8 @@ struct StatusCommand: AsyncParsableCommand {
 /// Asks every actor of a node over its socket. Who knows the directory may ask: the socket is its owner's.
 struct StatusInquiry {
   let consortium: StoredConsortium
+  /// Who is asked; nil for everybody.
+  var roles: [ActorAddress.Role]?
 
   /// How long one actor has to answer.
   private static let deadline = Span.seconds(2)
@@ -89,12 +91,12 @@ struct StatusInquiry {
     }
     let bus: Bus
     do { bus = try Bus() } catch { throw NodeError.bus(error) }
-    let contracts = contracts()
+    let contracts = roles == nil ? contracts() : []
     var questions: [(actor: ActorAddress, endpoint: BusEndpoint)] = []
     for (endpoint, actors) in places {
       // Enclaves answer their customers only, and their launchers have nothing to say.
-      questions += actors.filter { $0.role != .enclave && $0.role != .platform }.map { ($0, endpoint) }
-      for actor in actors where actor.role == .controller {
+      questions += actors.filter { $0.role != .enclave && $0.role != .platform && asks($0) }.map { ($0, endpoint) }
+      for actor in actors where actor.role == .controller && asks(actor) {
         questions += contracts.filter { $0.owner == actor.name }.map { ($0.contract, endpoint) }
       }
     }
@@ -102,6 +104,8 @@ struct StatusInquiry {
     await bus.shutdown()
     return answers
   }
+
+  private func asks(_ actor: ActorAddress) -> Bool { roles?.contains(actor.role) ?? true }
 
   /// As far as the ledger here can be read: contracts are known by their ids only there.
   private func contracts() -> [(contract: ActorAddress, owner: String)] {
