@@ -45,7 +45,7 @@ import Messages
 ///     91  releaseSubnet   domain                      controllers
 ///
 ///     number              published under             by validators to
-///     10  consensus       consensus                   validators: votes, proposals, certificates
+///     10  consensus       consensus                   validators: votes, proposals, reproposals, certificates
 ///     11  ledger          ledger                      regulators, contracts, controllers, customers
 ///     12  transaction     transactions                validators
 ///
@@ -69,8 +69,8 @@ enum Acceptance {
   ) -> Bool {
     guard publisher == .validator else { return false }
     switch (head.number, topic, role) {
-    // Vote, proposal, certificate; everything else about consensus is between two members.
-    case (10, .consensus, .validator): return (1...3).contains(head.kind)
+    // Vote, proposal, certificate, reproposal; everything else about consensus is between two members.
+    case (10, .consensus, .validator): return (1...3).contains(head.kind) || head.kind == 10
     case (11, .ledger, .regulator), (11, .ledger, .contract), (11, .ledger, .controller), (11, .ledger, .customer):
       return true
     case (12, .transactions, .validator): return true

@@ -44,7 +44,7 @@ struct AcceptanceTests {
   @Test func `every message is asked, published or an answer, and consensus is all three`() throws {
     #expect(Self.numbers.count > 30)
     for number in Self.numbers {
-      let heads = try (1...9).map { try Self.head(number, kind: $0) }
+      let heads = try (1...10).map { try Self.head(number, kind: $0) }
       let roles = ActorAddress.Role.allCases
       let isAsked = heads.contains { head in
         roles.contains { asked in
@@ -65,6 +65,11 @@ struct AcceptanceTests {
 
   @Test func `votes are taken at validators, from validators`() throws {
     #expect(try roles(asked: 10, kind: 1, by: .validator) == [.validator])
+    // Vote, proposal, certificate and reproposal are published; questions and answers are not.
+    let published = try (1...10).filter {
+      Acceptance.isPublication(try Self.head(10, kind: $0), under: .consensus, to: .validator, from: .validator)
+    }
+    #expect(published == [1, 2, 3, 10])
     for role in ActorAddress.Role.allCases where role != .validator {
       #expect(try roles(asked: 10, kind: 1, by: role) == [])
       // Anybody may read the ledger.
