@@ -1,3 +1,4 @@
+import FixtureSupport
 import Foundation
 import Messages
 import Testing
@@ -45,7 +46,7 @@ private final class Stranger {
   }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .limit(minutes: 1))
 struct HostileFrameTests {
   private static let good = CallHeader(
     kind: .call, id: 1, from: alpha, to: beta, budgetNanoseconds: 30_000_000_000

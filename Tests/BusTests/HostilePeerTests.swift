@@ -1,3 +1,4 @@
+import FixtureSupport
 import Foundation
 import Messages
 import Testing
@@ -6,7 +7,7 @@ import Testing
 
 /// A server over tcp with CURVE, an honest client, and somebody who means harm. Whatever that one does is refused and
 /// counted under a name, and the honest client is answered.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .limit(minutes: 2))
 struct HostilePeerTests {
   private struct Site {
     let server: Bus

@@ -1,10 +1,11 @@
+import FixtureSupport
 import Foundation
 import Messages
 import Testing
 
 @testable import Bus
 
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .limit(minutes: 1))
 struct LifecycleTests {
   private func files(_ path: String) -> [String] {
     [path, path + ".pub", path + ".lock"].filter { FileManager.default.fileExists(atPath: $0) }

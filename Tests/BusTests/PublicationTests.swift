@@ -1,9 +1,10 @@
+import FixtureSupport
 import Messages
 import Testing
 
 @testable import Bus
 
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .limit(minutes: 1))
 struct PublicationTests {
   @Test(arguments: Transport.allCases)
   func `messages come in order and without gaps`(transport: Transport) async throws {

@@ -1,9 +1,10 @@
+import FixtureSupport
 import Messages
 import Testing
 
 @testable import Bus
 
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .limit(minutes: 1))
 struct RequestTests {
   @Test(arguments: Transport.allCases)
   func `an answer comes back over every transport`(transport: Transport) async throws {

@@ -1,10 +1,11 @@
+import FixtureSupport
 import Foundation
 import Messages
 import Testing
 
 @testable import Bus
 
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .limit(minutes: 1))
 struct SecurityTests {
   private struct Site {
     let server: Bus

@@ -1,3 +1,4 @@
+import FixtureSupport
 import Messages
 import Testing
 import Wire
@@ -5,7 +6,7 @@ import Wire
 @testable import Bus
 
 /// What is counted on the bus: every message once at each end, with the bytes of its frames.
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .limit(minutes: 1))
 struct TrafficTests {
   @Test(arguments: Transport.allCases)
   func `a call and its answer count once at each end, by what they say they are`(transport: Transport) async throws {

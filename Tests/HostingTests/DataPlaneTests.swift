@@ -1,11 +1,12 @@
 import Effects
+import FixtureSupport
 import Messages
 import Testing
 
 @testable import Hosting
 
 /// Real sockets of one process.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.limit(minutes: 1))
 struct DataPlaneTests {
   @Test func `each of many ports gets what was sent to it, also those opened while others are read`() async throws {
     let plane = DataPlane()

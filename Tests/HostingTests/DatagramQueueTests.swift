@@ -1,12 +1,13 @@
 import Bus
 import Effects
+import FixtureSupport
 import Messages
 import Testing
 
 @testable import Hosting
 
 /// What waits at a port of the data plane.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.limit(minutes: 1))
 struct DatagramQueueTests {
   private let port = DataAddress.loopback(port: 1)
 

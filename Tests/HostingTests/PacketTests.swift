@@ -1,5 +1,6 @@
 import Bus
 import Effects
+import FixtureSupport
 import Messages
 import Signing
 import Testing
@@ -8,7 +9,7 @@ import Wire
 @testable import Hosting
 
 /// Datagrams through a host: what they wait for, and what they never wait for.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.limit(minutes: 1))
 struct PacketTests {
   /// A port of the host's own, one of whoever talks to it, and what arrives at either.
   private struct Wires {

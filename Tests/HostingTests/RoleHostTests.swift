@@ -1,5 +1,6 @@
 import Bus
 import Effects
+import FixtureSupport
 import Messages
 import Signing
 import Testing
@@ -8,7 +9,7 @@ import Wire
 @testable import Hosting
 
 /// What a core may rely on, told with toy cores over a real bus.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.limit(minutes: 1))
 struct RoleHostTests {
   @Test func `nothing leaves before what it depends on is durable`() async throws {
     let store = MemoryStore(isHeld: true)

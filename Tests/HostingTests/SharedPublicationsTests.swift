@@ -1,5 +1,6 @@
 import Bus
 import Effects
+import FixtureSupport
 import Messages
 import Signing
 import Testing
@@ -8,7 +9,7 @@ import Wire
 @testable import Hosting
 
 /// Followers of one process read a publication once for all.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.limit(minutes: 1))
 struct SharedPublicationsTests {
   private static let members = Members(scheme: .simulated)
 
@@ -88,7 +89,8 @@ struct SharedPublicationsTests {
 
   @Test func `what was verified for another network says nothing`() async throws {
     let seen = Log<String>()
-    let other = VerificationContext(network: .zero, scheme: .simulated, members: Self.members.context.members(of: 0) ?? [])
+    let other = VerificationContext(
+      network: .zero, scheme: .simulated, members: Self.members.context.members(of: 0) ?? [])
     var process = try await Process(other)
     try await process.start(Self.follower("f", as: .customer, of: Process.member, seen))
     try process.publish(Self.members.publication(1))

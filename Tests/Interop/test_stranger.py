@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from stranger.bus import PATIENCE
 from stranger.customer import SETTLED, Customer
 from stranger.envelope import Refused, decode, encode
 from stranger.ledger import CONTRACTS, STATE, check_finalization, proved_pairs
@@ -36,7 +37,7 @@ def bundle(tmp_path_factory):
         stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
     bundle = data / "nodes" / "bundles" / "stranger"
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 60 * PATIENCE
         while not (bundle / "book.json").exists():
             assert process.poll() is None and time.monotonic() < deadline, (log.seek(0), log.read())
             select.select([], [], [], 0.05)
@@ -44,7 +45,7 @@ def bundle(tmp_path_factory):
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(30)
+            process.wait(30 * PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

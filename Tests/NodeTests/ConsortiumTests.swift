@@ -1,4 +1,5 @@
 import Effects
+import FixtureSupport
 import Foundation
 import Messages
 import Testing
@@ -6,7 +7,7 @@ import Testing
 @testable import Node
 
 /// Whole consortia on real sockets, files and processes.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .limit(minutes: 2))
 struct ConsortiumTests {
   @Test func `a bought operation is delivered, recorded and paid, and nothing is left afterwards`() async throws {
     try await withScratch { directory in

@@ -1,10 +1,11 @@
+import FixtureSupport
 import Foundation
 import Testing
 
 @testable import Node
 
 /// A network is never lost by accident, nor given up for one that does not run.
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .limit(minutes: 1))
 struct FoundingTests {
   @Test func `a directory that lost its genesis is not wiped`() async throws {
     try await withScratch { directory in

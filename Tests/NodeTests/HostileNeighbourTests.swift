@@ -1,5 +1,6 @@
 import Bus
 import Effects
+import FixtureSupport
 import Foundation
 import Messages
 import Testing
@@ -7,7 +8,7 @@ import Testing
 @testable import Node
 
 /// Somebody on the same host and of the same user, at the socket of a running node.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .limit(minutes: 2))
 struct HostileNeighbourTests {
   private static let member = ActorAddress(.validator, "alpha")
 

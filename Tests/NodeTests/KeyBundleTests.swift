@@ -1,3 +1,4 @@
+import FixtureSupport
 import Foundation
 import Messages
 import Testing
@@ -6,7 +7,7 @@ import Topology
 @testable import Node
 
 /// Bundles made, handed over, and refused.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.limit(minutes: 1))
 struct KeyBundleTests {
   private func made(
     _ directory: String, epochs: Int = 3

@@ -1,3 +1,4 @@
+import FixtureSupport
 import Foundation
 import Storage
 import Testing
@@ -5,7 +6,7 @@ import Testing
 @testable import Node
 
 /// What a start refuses, and what it leaves behind then: nothing.
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .limit(minutes: 1))
 struct StartTests {
   @Test func `a directory serves one node at a time`() async throws {
     try await withScratch { directory in

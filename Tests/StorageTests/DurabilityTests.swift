@@ -10,12 +10,20 @@ import Testing
 
   init() throws { directory = try TemporaryDirectory() }
 
-  /// Where strace is, if it may attach to a running process here (Yama forbids it to others than root).
+  /// Where strace is, if it may attach to a running process here: Yama (ptrace(2)) forbids it to whoever has no
+  /// CAP_SYS_PTRACE, which root in a container may lack.
   static let strace: String? = {
     let yama = (try? String(contentsOfFile: "/proc/sys/kernel/yama/ptrace_scope", encoding: .utf8)) ?? "0\n"
-    guard geteuid() == 0 || yama == "0\n" else { return nil }
+    guard yama == "0\n" || hasTraceCapability else { return nil }
     return ["/usr/bin/strace", "/bin/strace"].first { (path: String) in access(path, X_OK) == 0 }
   }()
+
+  private static var hasTraceCapability: Bool {
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let effective = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }?.split(separator: "\t").last
+    // Bit 19 (capabilities(7), linux/capability.h).
+    return effective.flatMap { UInt64($0, radix: 16) }.map { $0 >> 19 & 1 == 1 } ?? false
+  }
 
   /// The trap of architecture.md: what SQLite says about itself is not enough, so the kernel is asked.
   @Test(.enabled(if: strace != nil, "no strace that may attach: syncs cannot be counted"))

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import time
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ import zmq
 from zmq.utils import z85
 
 from .envelope import Refused, decode, encode
+
+# How many times slower this machine is than usual: what is waited for may take that many times longer.
+PATIENCE = int(os.environ.get("AJIT_TIME_FACTOR", "1"))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import time
 
 import zmq
 
-from .bus import Book, Line, RemoteError, Silence
+from .bus import PATIENCE, Book, Line, RemoteError, Silence
 from .envelope import (ACKNOWLEDGEMENT, AGREEMENT, EVIDENCE, TRANSACTION, Key, Refused, encode, envelope_digest,
                        open_envelope, require, sign)
 from .flow import Flow
@@ -51,7 +51,7 @@ class Customer:
 
     def wait(self, condition, seconds, what):
         """Follows the chain until a condition holds."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * PATIENCE
         while not (found := condition()):
             if time.monotonic() > deadline:
                 raise Silence(what)
@@ -64,7 +64,7 @@ class Customer:
         transaction = [secrets.randbits(63), self.chain.height + 1000, action]
         envelope = sign(self.network, TRANSACTION, transaction, self.treasury)
         name = envelope_digest(envelope)
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * PATIENCE
         while name not in self.chain.results:
             if time.monotonic() > deadline:
                 raise Silence("no block takes the transaction")
@@ -88,7 +88,7 @@ class Customer:
 
     def find_offer(self, seconds=30, **wishes):
         """The cheapest offer that fits, read with proof. Offers appear when operators deploy them."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * PATIENCE
         while time.monotonic() < deadline:
             for member in self.members:
                 try:
@@ -161,7 +161,7 @@ class Customer:
     def settle(self, activation, record, controller):
         """The agreement, handed to the operator. How the activation ended."""
         agreement = sign(self.network, AGREEMENT, [activation, record], self.treasury)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 30 * PATIENCE
         while self.chain.activations[activation][1] != SETTLED:
             require(time.monotonic() < deadline, "not settled")
             try:
