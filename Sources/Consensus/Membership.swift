@@ -69,7 +69,7 @@ extension ConsensusCore {
   mutating func receive(ofEra other: Era, from sender: MemberIndex) {
     if other > era {
       isCatchingUp = true
-    } else if let closing, answering.admitUnasked(sender, at: now) {
+    } else if me != nil, let closing, answering.admitUnasked(sender, at: now) {
       emit(.send(.certificates([closing]), to: sender))
     }
     drop(sender, .otherEra)

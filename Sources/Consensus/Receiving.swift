@@ -177,7 +177,9 @@ extension ConsensusCore {
   /// Somebody is still at a view this member has left: it is told what closed it, and what led into the current view.
   /// Not at once: the last votes of a view always come after it was closed.
   private mutating func remind(_ sender: MemberIndex, of old: View) {
-    guard now - enteredAt >= configuration.retryFloor / 2, answering.admitUnasked(sender, at: now) else { return }
+    guard me != nil, now - enteredAt >= configuration.retryFloor / 2, answering.admitUnasked(sender, at: now) else {
+      return
+    }
     var certificates: [Certificate] = []
     if old > finalized.view { certificates += rounds[old]?.closing ?? [] }
     appendNews(&certificates, for: old)

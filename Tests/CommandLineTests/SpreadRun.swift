@@ -22,8 +22,10 @@ final class SpreadRun {
   private var endings: [String: Int] = [:]
   var areAllBack: Bool { endings.isEmpty }
 
-  init(_ file: String, _ data: String, _ options: String...) throws {
-    program = try Program.start(["up", file, "--spread", "--data", data, "--until-settled", "--json"] + options)
+  /// - Parameter isEndless: it runs until it is stopped.
+  init(_ file: String, _ data: String, isEndless: Bool = false, _ options: String...) throws {
+    let end = isEndless ? [] : ["--until-settled"]
+    program = try Program.start(["up", file, "--spread", "--data", data, "--json"] + end + options)
   }
 
   static func object(_ line: String) throws -> [String: Any] {
