@@ -122,6 +122,9 @@ struct Checker {
     highest[member] = (place, height)
   }
 
+  /// A member restored from an old copy is where that was: only what it says is held against it.
+  mutating func putBack(_ member: MemberIndex) { highest[member] = nil }
+
   /// A1.
   mutating func accused(_ evidence: ConsensusEvidence, by member: MemberIndex) {
     let accused = consortium.participant(evidence.member, in: evidence.era)

@@ -172,6 +172,7 @@ struct TestMember {
   var records: [UInt64: ConsensusRecord] = [:]
   var log: [LedgerSegment] = []
   var evidence: [ConsensusEvidence] = []
+  var recollection = Recollection.complete
 
   // Memory.
   var timers: [ConsensusTimer: UInt64] = [:]
@@ -202,8 +203,10 @@ struct TestMember {
 
   /// A life begins with what the disk holds.
   mutating func boot() {
+    var configuration = consortium.configuration(of: index, era: era)
+    configuration.recollection = recollection
     core = ConsensusCore(
-      configuration: consortium.configuration(of: index, era: era), finalized: tip,
+      configuration: configuration, finalized: tip,
       finalization: log.last?.finalization, replaying: records.keys.sorted().compactMap { records[$0] })
     timers = [:]
     placed = [:]

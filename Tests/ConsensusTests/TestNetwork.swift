@@ -69,6 +69,26 @@ final class TestNetwork {
 
   func crash(_ member: MemberIndex) { members[Int(member)].crash() }
 
+  /// The member's disk as it was when this copy was made.
+  func putBack(_ copy: TestMember, as recollection: Recollection) {
+    let index = Int(copy.index)
+    members[index].crash()
+    members[index].records = copy.records
+    members[index].log = copy.log
+    members[index].recollection = recollection
+    checker.putBack(copy.index)
+    boot(copy.index)
+  }
+
+  /// A member without a history begins where another's is.
+  func adopt(_ member: MemberIndex, from other: MemberIndex) throws {
+    let log = members[Int(other)].log
+    guard let last = log.last, let header = last.blocks.last?.header else { return }
+    members[Int(member)].log = log
+    for segment in log { for block in segment.blocks { members[Int(member)].executed.insert(block.hash) } }
+    drive(member, .adopted(header, last.finalization, members[Int(other)].era))
+  }
+
   /// One transaction, known to every member (passing on is the role's).
   func submit(_ number: UInt64, to receivers: [MemberIndex]? = nil) {
     let envelope = consortium.note(number)
@@ -231,7 +251,7 @@ final class TestNetwork {
       if member != faulty { checker.accused(evidence, by: member) }
     case .refuted(let proposal, let reason):
       if member != faulty { checker.refuted(proposal, reason, by: member) }
-    case .recollected: break
+    case .recollected(let recollection): members[index].recollection = recollection
     case .halt(let reason):
       members[index].halted = reason
       if member != faulty { checker.halted(member, reason) }

@@ -237,6 +237,7 @@ struct TwinRun {
     case .evidence(let evidence): if isHonest { checker.accused(evidence, by: member) }
     case .refuted(let proposal, let reason):
       if isHonest { checker.refuted(proposal, reason, by: member) }
+    case .recollected: break
     case .halt(let reason):
       instances[instance].halted = reason
       if isHonest { checker.halted(member, reason) }
