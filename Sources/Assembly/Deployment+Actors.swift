@@ -20,20 +20,11 @@ extension Deployment {
     let names = topology.validatorNames
     return try names.compactMap { name in
       guard inputs.runs(ActorAddress(.validator, name)) else { return nil }
-      let configuration = ValidatorCore.Configuration(
+      var configuration = ValidatorCore.Configuration(
         genesis: genesis, name: name, keys: try inputs.keyring.validatorKeys(of: name), peers: names)
-      return ActorPlan(ActorAddress(.validator, name), store: .records) {
+      configuration.history = inputs.history
+      return ActorPlan(ActorAddress(.validator, name), store: .records) { [configuration] in
         try ValidatorCore(configuration, recovering: $0)
-      }
-    }
-  }
-
-  private func regulators<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) -> [ActorPlan] {
-    topology.regulators.filter { inputs.runs(ActorAddress(.regulator, $0.name)) }.map { regulator in
-      let configuration = RegulatorCore.Configuration(
-        name: regulator.name, genesis: genesis, validators: validators(preferring: regulator.name))
-      return ActorPlan(ActorAddress(.regulator, regulator.name), store: .records) {
-        try RegulatorCore(configuration, recovering: $0)
       }
     }
   }

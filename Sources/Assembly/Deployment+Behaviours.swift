@@ -71,6 +71,8 @@ extension Misconduct {
     case .impersonate: self = .impersonation
     case .voteFarAhead: self = .farFutureVotes
     case .bendTime: self = .bentTime
+    case .forgetSubmissions: self = .forgetting
+    case .answerFalsely: self = .falseAnswers
     default: return nil
     }
   }

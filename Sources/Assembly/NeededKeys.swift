@@ -9,7 +9,7 @@ extension KeyName {
     func add(_ name: KeyName) { if !names.contains(name) { names.append(name) } }
     for actor in actors.sorted() {
       switch actor.role {
-      case .validator: add(KeyName(.validator, actor.name))
+      case .validator, .regulator: add(KeyName(.validator, actor.name))
       case .controller: add(KeyName(.controller, actor.name))
       case .edge: add(KeyName(.edge, actor.name))
       case .customer: add(KeyName(.treasury, actor.name))

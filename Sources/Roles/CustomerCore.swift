@@ -87,6 +87,7 @@ public struct CustomerCore: RoleCore {
   var numbers = RequestNumbers()
   var nonces: NonceSource
   var members: MemberRotation
+  var promises: MemberPromises
   var start: Instant?
   /// Those of the plan in its order, then the flows taken part in.
   var purchases: [Purchase]
@@ -127,6 +128,7 @@ public struct CustomerCore: RoleCore {
     tip = LedgerTip(height: 0, hash: configuration.genesis.networkID, time: configuration.genesis.time)
     nonces = NonceSource(seed: configuration.entropy)
     members = MemberRotation(configuration.validators)
+    promises = MemberPromises(genesis: configuration.genesis, validators: configuration.validators)
     purchases = configuration.plan.map { Purchase(part: .payer($0)) }
     undeployed = Set(configuration.plan.compactMap(\.offer.terms?.id))
     var names: [String] = []
@@ -182,6 +184,7 @@ public struct CustomerCore: RoleCore {
     case .datagrams(let datagrams): received += UInt64(datagrams.count)
     case .recalled: break
     }
+    for effect in promises.sending(turn.effects, &numbers) { turn.add(effect) }
     return turn.effects
   }
 
@@ -237,6 +240,12 @@ public struct CustomerCore: RoleCore {
     _ id: RequestID, _ result: Result<Verified<Message>, RemoteError>, _ turn: inout Turn
   ) {
     if let news = feed?.response(id, result, &turn, &numbers) { return take(news, &turn) }
+    if case .worthless(let member) = promises.answered(id, result) {
+      // Refused, counted; what was submitted goes to somebody else next.
+      turn.count("customer.acknowledgementRefused")
+      turn.note("\(member) acknowledged something else than what was submitted to it", .warning)
+      members.failed(member)
+    }
     guard let about = asked.removeValue(forKey: id) else { return }
     switch about {
     case .evidence(let enclave): evidenceArrived(enclave, result, &turn)

@@ -44,6 +44,7 @@ extension CustomerCore {
       evidence[key] = evidenceInBlock[key]
       registered(key, expires)
     case .transaction(let id, let result):
+      promises.settled(id)
       if let about = awaited.removeValue(forKey: id) { decided(about, result, &turn) }
     case .ordered(let activation, let order, let payer, let expiry):
       orderStands(activation, order, payer, expiry: expiry, time, &turn)
@@ -56,7 +57,8 @@ extension CustomerCore {
     case .serviceDemanded, .serviceStarted, .recordDemanded, .recordPosted, .settlementPosted:
       demandNoticed(notice, &turn)
     case .caughtUp: becomeReady(&turn)
-    case .statusSet, .rejected, .disputed, .eraBegins: break
+    case .eraBegins(let era): promises.learn(era)
+    case .statusSet, .rejected, .disputed: break
     }
   }
 

@@ -23,6 +23,8 @@ struct LedgerView: Sendable {
     }
 
     let signer: PublicKey
+    /// ``Action/number``
+    let number: UInt64
     /// Nil: one that matters only to its signer and to those whose activation it names.
     let kind: Kind?
     /// The identity that the action's first field is or begins with: an activation, or for an Activate the contract;
@@ -40,6 +42,7 @@ struct LedgerView: Sendable {
       }
       guard let head else { return nil }
       self.signer = signer
+      number = head.number
       kind = Kind(rawValue: head.number)
       subject = head.subject
     }

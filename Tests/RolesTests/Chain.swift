@@ -58,6 +58,14 @@ struct Chain {
       organisations: organisations + customers, platformKeys: [key("platform").publicKey])
   }
 
+  /// A member's answer to a submission.
+  static func acknowledgement(of transaction: SignedTransaction, by member: ActorAddress) -> Message {
+    let promise = SubmissionAcknowledgement(transaction: transaction.id, era: 0, view: 9)
+    // A contract's actor passes on what some member says.
+    let name = member.role == .validator ? member.name : validators[0].name
+    return .submitted(SignedMessage(signing: promise, with: key("\(name) validator"), network: .zero))
+  }
+
   /// Executes the transactions in one block and makes it final.
   @discardableResult
   mutating func append(

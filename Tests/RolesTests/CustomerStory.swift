@@ -134,7 +134,7 @@ extension Driver where Core == CustomerCore {
   mutating func takeOrder() throws -> SignedTransaction {
     let request = try #require(requests.last { $0.message.isActivate })
     guard case .activate(let transaction) = request.message else { throw RemoteError(.notFound) }
-    answer(.success(.submitted(transaction.id))) { $0.id == request.id }
+    answer(.success(Chain.acknowledgement(of: transaction, by: request.to))) { $0.id == request.id }
     return transaction
   }
 
@@ -142,7 +142,7 @@ extension Driver where Core == CustomerCore {
   mutating func takeStatement(_ matches: (Action) -> Bool) -> SignedTransaction? {
     for request in requests {
       guard case .submit(let transaction) = request.message, matches(transaction.transaction.action) else { continue }
-      answer(.success(.submitted(transaction.id))) { $0.id == request.id }
+      answer(.success(Chain.acknowledgement(of: transaction, by: request.to))) { $0.id == request.id }
       return transaction
     }
     return nil

@@ -66,7 +66,7 @@ import Testing
       activation: ActivationID(order.id), planHash: .zero, startAt: story.chain.state.time + .seconds(2),
       edge: Chain.edgeKey)
     try story.block([story.chain.sign(.confirmSlice(confirmation), by: "alpha controller")])
-    story.driver.answer(.success(.submitted(order.id))) { $0.id == request.id }
+    story.driver.answer(.success(Chain.acknowledgement(of: order, by: request.to))) { $0.id == request.id }
     #expect(story.stage == "opening" && story.driver.count(\.isOpenSession) == 1)
   }
 

@@ -13,14 +13,14 @@ protocol Adversary: Sendable {
   /// What takes place instead of one effect of the host, which has handled its event.
   mutating func instead(of effect: Effect, _ host: ValidatorCore, _ voice: inout Voice) -> [Effect]
   /// What it does besides, after an event.
-  mutating func after(_ event: Event, _ voice: inout Voice) -> [Effect]
+  mutating func after(_ event: Event, _ host: ValidatorCore, _ voice: inout Voice) -> [Effect]
 }
 
 extension Adversary {
   var clockOffset: Span { .zero }
   mutating func admits(_ event: Event) -> Bool { true }
   mutating func instead(of effect: Effect, _ host: ValidatorCore, _ voice: inout Voice) -> [Effect] { [effect] }
-  mutating func after(_ event: Event, _ voice: inout Voice) -> [Effect] { [] }
+  mutating func after(_ event: Event, _ host: ValidatorCore, _ voice: inout Voice) -> [Effect] { [] }
 }
 
 /// The V rows of the test matrix, by what is done.
@@ -45,6 +45,10 @@ public enum Misconduct: Hashable, Sendable, CaseIterable {
   case farFutureVotes
   /// Makes blocks of times to come (V11). ``BlockTimeBender``
   case bentTime
+  /// Acknowledges submissions and drops them (V8, V3). ``Forgetter``
+  case forgetting
+  /// Answers customers falsely (V9). ``FalseWitness``
+  case falseAnswers
 
   func adversary() -> any Adversary {
     switch self {
@@ -58,14 +62,18 @@ public enum Misconduct: Hashable, Sendable, CaseIterable {
     case .impersonation: Impersonator()
     case .farFutureVotes: FarFutureVoter()
     case .bentTime: BlockTimeBender()
+    case .forgetting: Forgetter()
+    case .falseAnswers: FalseWitness()
     }
   }
 
   /// Whether what it does can prove its guilt, so that somebody must be convicted.
   public var convicts: Bool {
     switch self {
-    case .equivocation, .staleProposals, .invalidProposals: true
-    case .nullification, .withholding, .silentLeader, .flooding, .impersonation, .farFutureVotes, .bentTime: false
+    case .equivocation, .staleProposals, .invalidProposals, .forgetting: true
+    case .nullification, .withholding, .silentLeader, .flooding, .impersonation, .farFutureVotes, .bentTime,
+      .falseAnswers:
+      false
     }
   }
 }
@@ -93,7 +101,7 @@ public struct AdversaryCore: RoleCore {
         effects += adversary.instead(of: unbent(effect), host, &voice)
       }
     }
-    return effects + adversary.after(event, &voice)
+    return effects + adversary.after(event, host, &voice)
   }
 
   /// The host set its timer by its own clock.
@@ -126,6 +134,10 @@ struct Voice: Sendable {
   static func isOwn(_ id: RequestID) -> Bool { id.number > firstRequest }
 
   var others: [MemberIndex] { members.indices.map { MemberIndex($0) }.filter { $0 != member } }
+
+  func signed<Payload: SignedPayload>(_ payload: Payload) -> SignedMessage<Payload> {
+    SignedMessage(signing: payload, with: key, network: network)
+  }
 
   func vote(_ ballot: Ballot) -> Vote { Vote(ballot, by: member, with: key, network: network) }
 

@@ -18,7 +18,7 @@ struct Nullifier: Adversary {
     }
   }
 
-  mutating func after(_ event: Event, _ voice: inout Voice) -> [Effect] {
+  mutating func after(_ event: Event, _ host: ValidatorCore, _ voice: inout Voice) -> [Effect] {
     guard case .proposal(let proposal) = event.consensus else { return [] }
     return nullify(proposal.block.header.era, proposal.block.header.view, voice)
   }

@@ -27,7 +27,7 @@ struct StaleProposer: Adversary {
     return [voice.publish(.proposal(lie))] + old
   }
 
-  mutating func after(_ event: Event, _ voice: inout Voice) -> [Effect] {
+  mutating func after(_ event: Event, _ host: ValidatorCore, _ voice: inout Voice) -> [Effect] {
     if case .proposal(let proposal) = event.consensus { note(proposal.block.header) }
     return []
   }

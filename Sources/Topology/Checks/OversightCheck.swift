@@ -4,7 +4,8 @@ import Messages
 extension TopologyCheck {
   mutating func checkOversight() {
     require(
-      topology.network.regulatorThreshold > 0, "/network/regulatorThreshold", "no regulator at all orders nothing; 1 or more")
+      topology.network.regulatorThreshold > 0, "/network/regulatorThreshold",
+      "no regulator at all orders nothing; 1 or more")
     require(
       topology.network.maximumFreeze > .zero && topology.network.maximumFreeze <= ContractTerms.maximumSpan,
       "/network/maximumFreeze", "must be above zero and at most 366 days")

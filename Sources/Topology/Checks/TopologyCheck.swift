@@ -15,6 +15,7 @@ struct TopologyCheck {
   mutating func run() {
     checkMembers()
     checkNetwork()
+    checkOversight()
     checkUniqueNames()
     for (index, networkOperator) in topology.operators.enumerated() {
       let pointer = "/operators/\(index)"

@@ -54,6 +54,8 @@ extension Topology {
     case forgetSubmissions
     /// The member answers customers falsely.
     case answerFalsely
+    /// The regulator orders what it is told to without the others.
+    case actAlone
     /// The member runs twice, with one key; each instance knows half of the members.
     case runTwice
 
@@ -63,6 +65,7 @@ extension Topology {
       case .withholdReceipts, .silentEnclave: .enclave
       case .withholdRecord, .noService: .edge
       case .neverConfirm, .neverAgree: .controller
+      case .actAlone: .regulator
       case .equivocate, .nullifyEverything, .withholdCertificates, .proposeStale, .proposeInvalid, .neverPropose,
         .flood, .impersonate, .voteFarAhead, .bendTime, .forgetSubmissions, .answerFalsely, .runTwice:
         .validator

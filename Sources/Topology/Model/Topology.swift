@@ -126,10 +126,13 @@ extension Topology {
     public var name: String
     /// No member at first, like ``Operator/observes``.
     public var observes: Bool
+    /// What it is told to order.
+    public var measures: [Measure]
 
-    public init(name: String, observes: Bool = false) {
+    public init(name: String, observes: Bool = false, measures: [Measure] = []) {
       self.name = name
       self.observes = observes
+      self.measures = measures
     }
   }
 

@@ -41,6 +41,8 @@ struct TopologyReading {
     network.attestationLifetime = fields.optional(
       "attestationLifetime", .duration, default: network.attestationLifetime)
     network.attestationNonceAge = fields.optional("attestationNonceAge", .count, default: network.attestationNonceAge)
+    network.regulatorThreshold = fields.optional("regulatorThreshold", .count, default: network.regulatorThreshold)
+    network.maximumFreeze = fields.optional("maximumFreeze", .duration, default: network.maximumFreeze)
     fields.finish()
     return network
   }
@@ -67,13 +69,5 @@ struct TopologyReading {
       cells: fields.requiredList("cells", of: .text))
     fields.finish()
     return maintenance
-  }
-
-  private func regulator(_ node: SourceNode) -> Topology.Regulator? {
-    guard var fields = MappingReader(node, "a regulator", log: log) else { return nil }
-    let regulator = Topology.Regulator(
-      name: fields.required("name", .text, else: ""), observes: fields.optional("observes", .boolean, default: false))
-    fields.finish()
-    return regulator
   }
 }
