@@ -3,6 +3,7 @@ import Foundation
 import Ledger
 import Messages
 import Signing
+import Wire
 
 struct LedgerJudge: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -85,7 +86,9 @@ struct LedgerJudge: AsyncParsableCommand {
   }
 
   private func write(_ evidence: [ConsensusEvidence], to path: String) throws {
-    do { try Data(evidence.encoded).write(to: URL(filePath: path), options: .atomic) } catch {
+    var writer = CBORWriter()
+    writer.write(list: evidence)
+    do { try Data(writer.bytes).write(to: URL(filePath: path), options: .atomic) } catch {
       throw CommandFailure(.inputOutput, "\(path) cannot be written: \(error.localizedDescription)")
     }
   }
