@@ -27,6 +27,8 @@ extension Action {
     case .changeMembers: "ChangeMembers"
     case .rotateKey: "RotateKey"
     case .proveReady: "ProveReady"
+    case .reportEvidence: "ReportEvidence"
+    case .regulatorAction: "RegulatorAction"
     }
   }
 
@@ -74,6 +76,20 @@ extension Action {
     case .rotateKey(let consent):
       (try? consent.decode(KeyRotation.self)).map { "\($0.old.short) to \($0.new.short)" } ?? "unreadable"
     case .proveReady(let block): "has block \(block.short)"
+    case .reportEvidence(let evidence): "view \(evidence.view), proof \(evidence.digest.short)"
+    case .regulatorAction(let approvals):
+      (try? approvals.first?.decode(RegulatorOrder.self)).map { order in
+        "\(Self.words(order.measure, state)), \(approvals.count) approvals: \(order.reason)"
+      } ?? "unreadable"
+    }
+  }
+
+  private static func words(_ measure: RegulatorMeasure, _ state: LedgerState) -> String {
+    switch measure {
+    case .suspendContract(let contract): "suspend \(state.name(contract))"
+    case .restoreContract(let contract): "restore \(state.name(contract))"
+    case .freezeSettlement(let activation, let span): "freeze \(activation.short) for \(Wording.seconds(span))"
+    case .openAudit(let activation): "audit \(activation.short)"
     }
   }
 }
