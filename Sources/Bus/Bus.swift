@@ -150,6 +150,13 @@ public final class Bus: Sendable {
     }
   }
 
+  // MARK: Faults
+
+  /// From now on these obstructions are in force, and no others.
+  public func obstruct(_ obstructions: [Obstruction]) {
+    _ = queue.post(.obstruct(Array(obstructions.prefix(Obstruction.maximum))))
+  }
+
   // MARK: Watching and ending
 
   /// The counts at the moment the thread reaches this question, or the final ones after shutdown.

@@ -19,6 +19,7 @@ enum Command: Sendable {
   case reply(Ticket, Result<[UInt8], RemoteError>)
   case publish(PublicationKey, body: [UInt8])
   case roomAvailable(ActorAddress)
+  case obstruct([Obstruction])
   case readCounters(CheckedContinuation<BusCounters, Never>)
   case shutdown
 }

@@ -6,6 +6,8 @@ enum Due: Hashable, Sendable {
   case subscription(Int)
   /// Tell subscribers the latest numbers. The generation tells a moved timer from its old entry.
   case announce(generation: UInt64)
+  /// A message that was made to come late is due.
+  case held(UInt64)
   /// Look for subscriptions that have been silent.
   case watch
 }

@@ -19,6 +19,8 @@ enum Completion: Sendable {
 
 /// An own request that waits for its answer.
 struct PendingRequest {
+  let from: ActorAddress
+  let to: ActorAddress
   /// Answers are accepted from this peer only.
   let peer: Int
   let deadline: MonotonicInstant

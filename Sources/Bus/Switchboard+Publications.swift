@@ -176,23 +176,31 @@ extension Switchboard {
         ? TrafficKind(.announcement, .topic(key.topic), isInside: peer == Self.localPeer)
         : TrafficKind(.publication, .init(of: message.frames[2]), isInside: peer == Self.localPeer),
       bytes: message.bytes)
-    let now = MonotonicInstant.now()
     for number in subscriptionsOfKey[key, default: []] {
-      // SUB has already left out what nobody here subscribed at this peer, so this is a publisher that has moved.
-      guard subscriptions[number]?.peer == peer, self.peer(serving: key.publisher) == peer else {
-        counters.refusedClaims += 1
-        continue
+      guard let subscriber = subscriptions[number]?.subscriber.address else { continue }
+      pass(from: key.publisher, to: subscriber) { [unowned self] in
+        take(key, header, message.frames.last ?? [], number, peer)
       }
-      subscriptions[number]?.lastHeard = now
-      let effect =
-        header.isAnnouncement
-        ? subscriptions[number]?.stream.heard(incarnation: header.incarnation, latest: header.sequence)
-        : subscriptions[number]?.stream.received(
-          message.frames[2], incarnation: header.incarnation, sequence: header.sequence)
-      note(effect)
-      advance(number)
     }
     return true
+  }
+
+  /// One subscription hears one publication or announcement.
+  private func take(
+    _ key: PublicationKey, _ header: PublicationHeader, _ body: [UInt8], _ number: Int, _ peer: Int
+  ) {
+    // SUB has already left out what nobody here subscribed at this peer, so this is a publisher that has moved.
+    guard subscriptions[number]?.peer == peer, self.peer(serving: key.publisher) == peer else {
+      counters.refusedClaims += 1
+      return
+    }
+    subscriptions[number]?.lastHeard = .now()
+    let effect =
+      header.isAnnouncement
+      ? subscriptions[number]?.stream.heard(incarnation: header.incarnation, latest: header.sequence)
+      : subscriptions[number]?.stream.received(body, incarnation: header.incarnation, sequence: header.sequence)
+    note(effect)
+    advance(number)
   }
 
   func fetchEnded(_ number: Int, _ result: Result<[UInt8], RemoteError>) {

@@ -19,7 +19,7 @@ extension Switchboard {
       return complete(completion, .failure(RemoteError(.tooManyRequests, "too many own requests are open")))
     }
     pending[id] = PendingRequest(
-      peer: peer, deadline: request.deadline, completion: completion,
+      from: request.from, to: request.to, peer: peer, deadline: request.deadline, completion: completion,
       traffic: kind(of: request.kind, request.body, from: request.from, isInside: peer == Self.localPeer),
       hasLeft: false)
     deadlines.add(.request(id), at: request.deadline)
@@ -124,8 +124,10 @@ extension Switchboard {
       counters.malformed += 1
       return true
     }
-    counters.answersReceived += 1
-    finish(header.id, result)
+    pass(from: request.to, to: request.from) { [unowned self] in
+      counters.answersReceived += 1
+      finish(header.id, result)
+    }
     return true
   }
 
@@ -161,9 +163,11 @@ extension Switchboard {
       counters.oversize += 1
       answer(asker, .failure(RemoteError(.invalidArgument, "above the limit of \(limits.maximumBodyBytes) bytes")))
     } else {
-      switch header.kind {
-      case .call: deliver(header, message.frames[2], asker)
-      case .fetch: serveFetch(header, message.frames[2], asker)
+      pass(from: header.from, to: header.to) { [unowned self] in
+        switch header.kind {
+        case .call: deliver(header, message.frames[2], asker)
+        case .fetch: serveFetch(header, message.frames[2], asker)
+        }
       }
     }
     return true

@@ -39,6 +39,11 @@ final class Switchboard {
   var announcing = Announcing()
   var isWatching = false
 
+  var obstructions: [Obstruction] = []
+  /// Messages that are made to come late.
+  var held: [UInt64: () -> Void] = [:]
+  var lastHeld: UInt64 = 0
+
   var deadlines = DeadlineQueue()
   /// When something last left through a bound endpoint.
   var lastSent = MonotonicInstant(nanoseconds: 0)
@@ -139,11 +144,12 @@ final class Switchboard {
       case .request(let id): expireRequest(id)
       case .ticket(let number): expireTicket(number)
       case .subscription(let number): resumeSubscription(number)
+      case .held(let number): release(number)
       case .announce: announce(now)
       case .watch: watch(now)
       }
     }
-    let live = pending.count + tickets.count + subscriptions.count + 2
+    let live = pending.count + tickets.count + subscriptions.count + held.count + 2
     if deadlines.count > 1024, deadlines.count > 4 * live { deadlines.compact { isWanted($0) } }
   }
 
@@ -152,6 +158,7 @@ final class Switchboard {
     case .request(let id): pending[id] != nil
     case .ticket(let number): tickets[number] != nil
     case .subscription(let number): subscriptions[number] != nil
+    case .held(let number): held[number] != nil
     case .announce(let generation): generation == announcing.generation
     case .watch: isWatching
     }
@@ -181,6 +188,7 @@ final class Switchboard {
     case .reply(let ticket, let result): reply(ticket.number, result)
     case .publish(let key, let body): publish(key, body)
     case .roomAvailable(let address): roomAvailable(address)
+    case .obstruct(let obstructions): self.obstructions = obstructions
     case .readCounters(let continuation): continuation.resume(returning: counters)
     case .shutdown: isStopping = true
     }
@@ -276,7 +284,7 @@ final class Switchboard {
     case .request(_, _, let completion):
       complete(completion, .failure(RemoteError(.cancelled, "the bus is shut down")))
     case .readCounters(let continuation): continuation.resume(returning: counters)
-    case .cancel, .reply, .publish, .roomAvailable, .shutdown: break
+    case .cancel, .reply, .publish, .roomAvailable, .obstruct, .shutdown: break
     }
   }
 }

@@ -76,10 +76,12 @@ final class ChildProcess: Sendable {
   }
 
   /// At once.
-  func kill() {
+  func kill() { signal(SIGKILL) }
+
+  func signal(_ signal: Int32) {
     state.withLock { state in
       // Its number is ours until it has been waited for.
-      if state.exit == nil { _ = Glibc.kill(processID, SIGKILL) }
+      if state.exit == nil { _ = Glibc.kill(processID, signal) }
     }
   }
 

@@ -115,6 +115,13 @@ public actor Consortium: RunningConsortium {
 
   public func traffic() async -> CarriedTraffic? { parts.watcher.traffic }
 
+  /// What the process that started this node wants done.
+  nonisolated func obey(_ order: NodeOrder) {
+    switch order {
+    case .obstruct(let obstructions): parts.bus.obstruct(obstructions)
+    }
+  }
+
   /// What the customers here say of their plans, in file order.
   func progress() async -> [(customer: String, plans: [PlanProgress])] {
     var all: [(String, [PlanProgress])] = []

@@ -9,6 +9,8 @@ public struct NodeEvent: Sendable {
     case answering
     /// By itself; the text says how, and its last lines.
     case ended(String)
+    /// By the topology's `faults:`; the text says how.
+    case struck(String)
   }
 
   public let node: String

@@ -2,6 +2,7 @@ import Glibc
 import Hosting
 import Messages
 import Synchronization
+import Wire
 
 /// A node as a process of its own, started by ``SpreadConsortium``. It ends when ``end()`` closes its input, or with
 /// this process.
@@ -46,6 +47,14 @@ final class NodeProcess: Sendable {
     let status = await process.untilExited()
     return .nodeStopped(name: name, status: "\(ExitStatus(status))", lines: log.lines)
   }
+
+  /// Who is gone obeys nothing.
+  func tell(_ order: NodeOrder) { try? LaunchChannel.send(order.encoded, on: process.channel) }
+
+  /// At once, as nobody expects it.
+  func kill() { process.kill() }
+  func pause() { process.signal(SIGSTOP) }
+  func resume() { process.signal(SIGCONT) }
 
   func end() async { await process.end(withinSeconds: Self.stopSeconds) }
 }

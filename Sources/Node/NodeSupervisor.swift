@@ -1,3 +1,4 @@
+import Bus
 import Effects
 import Logging
 import Messages
@@ -31,11 +32,21 @@ actor NodeSupervisor: Service {
     var isReady = false
     var pause = NodeSupervisor.firstPause
     var startedAt = ContinuousClock.now
+    /// Why it is about to end, when that is planned.
+    var outage: Outage?
+  }
+
+  /// An end that a schedule of faults asked for: no failure of the node.
+  private struct Outage {
+    /// Until it is started again; never, when nil.
+    let down: Span?
+    let tearsFiles: Bool
   }
 
   private let setting: Setting
   private var nodes: [Node]
   private var isStopping = false
+  private var obstructions: [String: [Obstruction]] = [:]
   /// Told when a node became ready, or ended.
   private let readiness = Changes()
   /// Of a node that ended by itself while all were being started.
@@ -102,6 +113,7 @@ actor NodeSupervisor: Service {
 
   private func becameReady(_ number: Int) {
     nodes[number].isReady = true
+    if obstructions[nodes[number].name] != nil { tellObstructions(number) }
     setting.tell(
       NodeEvent(node: nodes[number].name, process: nodes[number].process?.processID ?? 0, kind: .ready))
     readiness.tell()
@@ -130,6 +142,10 @@ actor NodeSupervisor: Service {
       }
       if isStopping || Task.isCancelled { return }
       setting.tell(NodeEvent(node: process.name, process: process.processID, kind: .ended(end.description)))
+      if let outage = nodes[number].outage {
+        guard try await sit(out: outage, number) else { return }
+        continue
+      }
       guard setting.restartsNodes else { throw end }
       if nodes[number].startedAt.duration(to: .now) > .seconds(Self.steadySeconds) {
         nodes[number].pause = Self.firstPause
@@ -141,10 +157,51 @@ actor NodeSupervisor: Service {
     }
   }
 
+  // MARK: Faults
+
+  /// Kills a node as a crash of its host would; it is started again `down` later, and never when that is nil.
+  func kill(_ node: String, down: Span?, tearsFiles: Bool) {
+    guard !isStopping, let number = nodes.firstIndex(where: { $0.name == node }), nodes[number].outage == nil,
+      let process = nodes[number].process
+    else { return }
+    nodes[number].outage = Outage(down: down, tearsFiles: tearsFiles)
+    process.kill()
+  }
+
+  /// The node stands still (SIGSTOP) until it is resumed.
+  func pause(_ node: String) { nodes.first { $0.name == node }?.process?.pause() }
+  func resume(_ node: String) { nodes.first { $0.name == node }?.process?.resume() }
+
+  /// What is to be in force between nodes from now on, by the node that it is in force at; also when that starts anew.
+  func obstruct(_ obstructions: [String: [Obstruction]]) {
+    self.obstructions = obstructions
+    for number in nodes.indices where nodes[number].isReady { tellObstructions(number) }
+  }
+
+  private func tellObstructions(_ number: Int) {
+    nodes[number].process?.tell(.obstruct(obstructions[nodes[number].name] ?? []))
+  }
+
+  /// - Returns: false when the node is not started again.
+  private func sit(out outage: Outage, _ number: Int) async throws -> Bool {
+    if outage.tearsFiles { TornFile.tear(inside: setting.directory.node(nodes[number].name)) }
+    guard let down = outage.down else {
+      nodes[number].process = nil
+      return false
+    }
+    try? await Task.sleep(for: .nanoseconds(down.nanoseconds))
+    guard !isStopping, !Task.isCancelled else { return false }
+    nodes[number].outage = nil
+    try start(number)
+    return true
+  }
+
   /// Ends every node and waits until all are gone.
   func endAll() async {
     isStopping = true
     let processes = nodes.compactMap(\.process)
+    // Who stands still hears nothing.
+    for process in processes { process.resume() }
     await withTaskGroup(of: Void.self) { group in
       for process in processes { group.addTask { await process.end() } }
     }

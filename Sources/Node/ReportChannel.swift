@@ -3,6 +3,7 @@ import Effects
 import Glibc
 import Hosting
 import Messages
+import Synchronization
 import Wire
 
 /// The link of a node to the process that started it (``NodeProcess``): reports go out on standard output; the end of
@@ -21,12 +22,25 @@ actor ReportChannel {
     do throws(LaunchFault) { try LaunchChannel.send(report.encoded, on: Self.descriptor) } catch { isBroken = true }
   }
 
-  /// Calls once, when standard input ends.
-  nonisolated func whenEnded(_ stop: @escaping @Sendable () -> Void) {
+  /// Hands on what is ordered, in order; then calls once, when standard input ends.
+  nonisolated func listen(
+    _ obey: @escaping @Sendable (NodeOrder) -> Void, whenEnded stop: @escaping @Sendable () -> Void
+  ) {
     let source = DispatchSource.makeReadSource(
       fileDescriptor: Self.input, queue: DispatchQueue(label: "ajit.reports.end"))
-    // Nothing is ever said: whatever is readable is the end, or as good as that.
+    let frames = Mutex(FrameBuffer(maximumBytes: NodeOrder.maximumBytes))
     source.setEventHandler {
+      var bytes = [UInt8](repeating: 0, count: 1 << 16)
+      while true {
+        let count = recv(Self.input, &bytes, bytes.count, Int32(MSG_DONTWAIT))
+        if count < 0, errno == EINTR { continue }
+        if count < 0, errno == EAGAIN { return }
+        guard count > 0 else { break }
+        for frame in frames.withLock({ $0.take(Array(bytes[..<count])) }) {
+          // Who starts nodes speaks their language; anything else is nothing.
+          if let order = try? NodeOrder(decoding: frame) { obey(order) }
+        }
+      }
       source.cancel()
       stop()
     }

@@ -23,6 +23,7 @@ public actor SpreadConsortium: RunningConsortium {
   private let elsewhere: [String: String]
   private let directory: NodeDirectory
   private let supervisor: NodeSupervisor
+  private let faults: FaultDriver
   private let auditor: LedgerAuditor
   private let told: Told
   private let changes: Changes
@@ -50,6 +51,7 @@ public actor SpreadConsortium: RunningConsortium {
         try await consortium.supervisor.startAll()
         directory.confirm()
         await consortium.run.start()
+        await consortium.faults.begin()
         return consortium
       } catch {
         await bus.shutdown()
@@ -76,6 +78,8 @@ public actor SpreadConsortium: RunningConsortium {
     let (nodeEvents, events) = AsyncStream.makeStream(
       of: NodeEvent.self, bufferingPolicy: .bufferingOldest(Consortium.maximumBufferedObservations))
     let probe = try NodeProbe(directory, over: bus, heightKnown: { await auditor.height })
+    let (happenings, happening) = AsyncStream.makeStream(
+      of: Observation.self, bufferingPolicy: .bufferingOldest(Consortium.maximumBufferedObservations))
     let supervisor = NodeSupervisor(
       NodeSupervisor.Setting(
         executable: configuration.nodeExecutable ?? Files.ownExecutable(),
@@ -88,6 +92,7 @@ public actor SpreadConsortium: RunningConsortium {
           stream.yield((actor, observation))
           told.drops.observe(actor, observation)
           if case .blockFinal(let height, _, _, _) = observation { tell.yield(height) }
+          happening.yield(observation)
         case .progress(let customer, let plans):
           told.progress.withLock { $0[customer] = plans }
           changes.tell()
@@ -101,6 +106,11 @@ public actor SpreadConsortium: RunningConsortium {
           if await probe.untilAnswering(event) { events.yield(event.next(.answering)) }
         }
       }, nodes: configuration.ownNodes.map(\.name))
+    let faults = FaultDriver(
+      configuration.topology, nodes: configuration.ownNodes.map(\.name), supervisor
+    ) { node, text in events.yield(NodeEvent(node: node, process: 0, kind: .struck(text))) }
+    Task { for await observation in happenings { await faults.observed(observation) } }
+    self.faults = faults
     self.directory = directory
     self.observations = observations
     self.nodeEvents = nodeEvents
@@ -112,8 +122,10 @@ public actor SpreadConsortium: RunningConsortium {
     run = ServiceRun(
       [auditor, supervisor], handlesSignals: configuration.handlesSignals, logger: configuration.logger
     ) {
+      await faults.end()
       await supervisor.endAll()
       await bus.shutdown()
+      happening.finish()
       directory.unlock()
       stream.finish()
       events.finish()
@@ -141,6 +153,9 @@ public actor SpreadConsortium: RunningConsortium {
     return await ConsortiumSummary(
       deployment, auditor, customers, isNew ? told.drops : nil, elsewhere: elsewhere)
   }
+
+  /// Whether a fault of the topology has struck: what differs from `expect:` may then be its doing.
+  public var hasBeenStruck: Bool { get async { await faults.hasStruck } }
 
   public func traffic() async -> CarriedTraffic? { told.traffic.withLock { $0.sum } }
 }

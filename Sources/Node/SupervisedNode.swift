@@ -6,7 +6,11 @@ public enum SupervisedNode {
   /// Reports until the node has stopped; who asks shows nothing itself.
   public static func report(_ node: Consortium) async {
     let channel = ReportChannel()
-    channel.whenEnded { Task { try? await node.stop() } }
+    channel.listen {
+      node.obey($0)
+    } whenEnded: {
+      Task { try? await node.stop() }
+    }
     var told: [String: [PlanProgress]] = [:]
     func tell(_ plans: [PlanProgress], of customer: String) async {
       guard told[customer] != plans else { return }

@@ -55,7 +55,8 @@ public struct MemberSimulation: Sendable {
     validators = names.map { ActorAddress(.validator, $0) }
     transfers = (0..<count).map { number in
       SignedTransaction(
-        signing: Transaction(nonce: UInt64(number), expiry: Transaction.maximumLifetime, action: .transfer(to: payee, amount: 1)),
+        signing: Transaction(
+          nonce: UInt64(number), expiry: Transaction.maximumLifetime, action: .transfer(to: payee, amount: 1)),
         with: treasury, network: genesis.networkID)
     }
   }

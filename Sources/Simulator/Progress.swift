@@ -7,7 +7,8 @@ final class Progress {
   var monitor: SafetyMonitor
   private let validators: [ActorAddress]
   private let planned: Int
-  private var over: Set<ActivationID> = []
+  /// When its customer learnt that it was.
+  private(set) var over: [ActivationID: Instant] = [:]
   private(set) var refused: [ActivationID: String] = [:]
   /// What edges said they dropped, per activation, edge and epoch: a new life may say it again.
   private var dropped: [ActivationID: [Drop: UInt64]] = [:]
@@ -28,15 +29,15 @@ final class Progress {
 
   func droppedByPolicy(_ id: ActivationID) -> UInt64 { dropped[id, default: [:]].values.reduce(0, +) }
 
-  func observed(_ observation: Observation, by actor: ActorAddress) {
+  func observed(_ observation: Observation, by actor: ActorAddress, at now: Instant) {
     if case .activation(let id, .droppedByPolicy(let epoch, let packets)) = observation {
       dropped[id, default: [:]][Drop(edge: actor, epoch: epoch)] = packets
     }
     guard actor.role == .customer, case .activation(let id, let step) = observation else { return }
     switch step {
-    case .ended: over.insert(id)
+    case .ended: over[id] = over[id] ?? now
     case .refused(let reason):
-      over.insert(id)
+      over[id] = over[id] ?? now
       refused[id] = reason
     default: break
     }

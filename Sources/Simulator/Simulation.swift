@@ -15,27 +15,32 @@ public struct Simulation: Sendable {
   public let topology: Topology
   public let seed: UInt64
   public let conditions: NetworkConditions
-  public let faults: [Fault]
+  public internal(set) var faults: [Fault]
   /// Virtual time after which a run ends unsettled.
   public let timeLimit: Span
   /// Events after which a run ends unsettled.
   public let eventLimit: UInt64
+  /// Whether a run takes all of its time, whatever is over by then, and is not held against it what is not.
+  public let runsFullTime: Bool
   /// What each core is put into, for tests of actors that lie.
   var disguise: @Sendable (any RoleCore) -> any RoleCore = { $0 }
 
   public static let standardTimeLimit = Span.seconds(600)
   public static let standardEventLimit: UInt64 = 20_000_000
 
+  /// - Parameter faults: the topology's own when nil.
   public init(
-    topology: Topology, seed: UInt64, conditions: NetworkConditions = .calm, faults: [Fault] = [],
-    timeLimit: Span = Simulation.standardTimeLimit, eventLimit: UInt64 = Simulation.standardEventLimit
+    topology: Topology, seed: UInt64, conditions: NetworkConditions = .calm, faults: [Fault]? = nil,
+    timeLimit: Span = Simulation.standardTimeLimit, eventLimit: UInt64 = Simulation.standardEventLimit,
+    runsFullTime: Bool = false
   ) {
     self.topology = topology
     self.seed = seed
     self.conditions = conditions
-    self.faults = faults
+    self.faults = faults ?? topology.faults
     self.timeLimit = timeLimit
     self.eventLimit = eventLimit
+    self.runsFullTime = runsFullTime
   }
 
   /// - Parameter observer: told what actors observe, as it happens; the instant counts from ``World/start``.
@@ -55,14 +60,15 @@ public struct Simulation: Sendable {
     let planned = topology.customers.map(\.activations.count).reduce(0, +)
     let progress = Progress(deployment.genesis, faulty: Set(deployment.cheatingMembers), planned: planned)
     world.observer = { instant, actor, observation in
-      progress.observed(observation, by: actor)
+      progress.observed(observation, by: actor, at: instant)
       observer(instant - World.start, actor, observation)
     }
     world.inspector = { [unowned world] instant, actor, effect, disk in
       progress.monitor.inspect(effect, by: actor, life: world.lives(actor), disk: disk, at: instant)
     }
     let ending = world.run(
-      until: { [unowned world] in progress.isSettled(world) }, timeLimit: timeLimit, eventLimit: eventLimit)
+      until: { [unowned world] in !runsFullTime && progress.isSettled(world) }, timeLimit: timeLimit,
+      eventLimit: eventLimit)
     return result(world, deployment, progress, ending)
   }
 
@@ -115,12 +121,13 @@ public struct Simulation: Sendable {
     let cheats = deployment.topology.behaviours.map(\.actor)
     let settlements = SettlementCheck(deployment, faults: faults, ended: agreement.archived, at: world.now)
     return SimulationResult(
-      seed: seed, ending: ending, traceHash: world.traceHash, duration: world.now - World.start,
-      events: world.eventCount, activations: activations(world, deployment, agreement, progress),
+      seed: seed, ending: runsFullTime && ending == .timeLimit ? .satisfied : ending, traceHash: world.traceHash,
+      duration: world.now - World.start, events: world.eventCount, struck: world.struck,
+      activations: activations(world, deployment, agreement, progress),
       heights: agreement.heights,
       membersAgree: agreement.membersAgree, money: (agreement.state?.totals).map { SimulationResult.Money($0) },
       violations: progress.monitor.violations + agreement.violations + settlements.violations,
-      halts: world.halts.filter { !cheats.contains($0.actor) },
+      halts: world.halts.filter { !cheats.contains($0.actor) && !world.unreliable.contains($0.actor) },
       refusals: world.refusals.filter { refusal in !cheats.contains { refusal.key.contains(" of \($0):") } }
         .sorted { $0.key < $1.key }.map { (what: $0.key, count: $0.value) },
       restarts: world.addresses.reduce(0) { $0 + max(1, world.lives($1)) - 1 })
@@ -136,7 +143,7 @@ public struct Simulation: Sendable {
         let id = orders.first { $0.key == UInt64(index) }.map { ActivationID(Digest(hashing: $0.bytes)) }
         let end = end(of: id, deployment, agreement, progress)
         return ActivationOutcome(
-          customer: customer.name, label: planned.name, id: id, end: end,
+          customer: customer.name, label: planned.name, id: id, end: end, endedAt: id.flatMap { progress.over[$0] },
           differences: differences(planned, end))
       }
     }
@@ -158,7 +165,8 @@ public struct Simulation: Sendable {
     case .ended(let result):
       return planned.expectation?.differences(from: result, in: topology) ?? []
     case .refused(let reason): return planned.expectation == nil ? [] : ["refused: \(reason)"]
-    case .unfinished(let state): return ["not over: \(state?.name ?? "not on the ledger")"]
+    case .unfinished(let state):
+      return runsFullTime ? [] : ["not over: \(state?.name ?? "not on the ledger")"]
     }
   }
 }

@@ -14,8 +14,10 @@ public struct SimulationResult: Sendable {
   /// Virtual time from the start.
   public let duration: Span
   public let events: UInt64
+  /// The faults that came, in that order.
+  public let struck: [StruckFault]
   /// In file order.
-  public let activations: [ActivationOutcome]
+  public internal(set) var activations: [ActivationOutcome]
   /// Final height per member, in member order.
   public let heights: [Height]
   /// Whether no two members hold different final blocks at one height.
@@ -45,19 +47,35 @@ public struct SimulationResult: Sendable {
     }
   }
 
-  /// What can never be right, as sentences: a check that did not hold, an actor that stopped, an activation that never
-  /// ended. None of the conditions and faults that a simulation offers excuses one.
-  public var defects: [String] {
-    var defects: [String] = []
-    if ending != .satisfied { defects.append("ended by \(ending) before every activation was over") }
-    defects += violations.map(\.description)
-    defects += halts.map { "\($0.actor) stopped: \($0.reason)" }
-    defects += refusals.map { "refused \($0.count) times: \($0.what)" }
-    if money?.isConserved != true { defects.append("money is not conserved") }
-    return defects
+  var endOfRun: Instant { World.start + duration }
+
+  /// A promise that did not hold.
+  public struct Failure: Hashable, Sendable, CustomStringConvertible {
+    /// Of the check that found it: what two runs that fail in the same way have in common.
+    public let name: String
+    public let description: String
   }
 
-  /// What differs from the topology's `expect:`, as sentences. Faults and lost messages may well be the reason.
+  /// What can never be right: a check that did not hold, an actor that stopped, an activation that never ended. No fault
+  /// but those that are held against the actor they strike excuses one.
+  private var violated: [Failure] {
+    var failures = violations.map { Failure(name: $0.check, description: $0.description) }
+    failures += halts.map { Failure(name: "halt", description: "\($0.actor) stopped: \($0.reason)") }
+    failures += refusals.map { Failure(name: "refusal", description: "refused \($0.count) times: \($0.what)") }
+    if money?.isConserved != true { failures.append(Failure(name: "money", description: "money is not conserved")) }
+    if ending != .satisfied {
+      failures.append(Failure(name: "end", description: "ended by \(ending) before every activation was over"))
+    }
+    return failures
+  }
+
+  /// Everything that did not hold, what is worst first.
+  public var failures: [Failure] { violated + surprises.map { Failure(name: "expect", description: $0) } }
+
+  /// What no fault excuses, as sentences.
+  public var defects: [String] { violated.map(\.description) }
+
+  /// What differs from the topology's `expect:`, as sentences, unless it is excused.
   public var surprises: [String] {
     activations.flatMap { activation in
       activation.differences.map { "\(activation.customer)/\(activation.label): \($0)" }
@@ -82,6 +100,10 @@ public struct ActivationOutcome: Sendable {
   /// Nil when it was never ordered.
   public let id: ActivationID?
   public let end: End
+  /// When its customer learnt that it was over.
+  public let endedAt: Instant?
   /// Against the topology's `expect:`, as sentences.
-  public let differences: [String]
+  public internal(set) var differences: [String]
+  /// Differences that faults are to blame for, see ``Simulation/judge(observer:)``.
+  public internal(set) var excused: [String] = []
 }

@@ -87,10 +87,10 @@ struct Strike {
   }
 
   let place: Place
-  let kind: Fault.Kind
+  let fault: Fault
 
   var down: Span? {
-    switch kind {
+    switch fault.kind {
     case .crash(_, let down), .tornWrite(_, let down), .failedSync(_, let down): down
     default: nil
     }

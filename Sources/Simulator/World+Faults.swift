@@ -11,8 +11,8 @@ extension World {
       switch planned.fault.trigger {
       case .time(let span): queue.schedule(.fault(number), at: Self.start + span)
       case .height, .view, .epoch: break
-      case .persist(let count): add(Strike(place: .persist(count), kind: planned.fault.kind), to: planned.subjects)
-      case .effect(let count): add(Strike(place: .effect(count), kind: planned.fault.kind), to: planned.subjects)
+      case .persist(let count): add(Strike(place: .persist(count), fault: planned.fault), to: planned.subjects)
+      case .effect(let count): add(Strike(place: .effect(count), fault: planned.fault), to: planned.subjects)
       }
     }
   }
@@ -25,6 +25,7 @@ extension World {
   func strike(_ number: Int) {
     let planned = schedule.planned[number]
     trace.add(.fault, number, at: now)
+    struck.append(StruckFault(fault: planned.fault, at: now))
     switch planned.fault.kind {
     case .crash(_, let down): for actor in planned.subjects { crash(actor, down: down) }
     case .flippedBit(_, let down):
@@ -109,7 +110,13 @@ extension World {
     guard !actors[actor].strikes.isEmpty,
       let index = actors[actor].strikes.firstIndex(where: { $0.place == place })
     else { return nil }
-    return actors[actor].strikes.remove(at: index)
+    return take(index, of: actor)
+  }
+
+  private func take(_ strike: Int, of actor: Int) -> Strike {
+    let strike = actors[actor].strikes.remove(at: strike)
+    struck.append(StruckFault(fault: strike.fault, at: now))
+    return strike
   }
 
   // MARK: Disks
@@ -126,13 +133,9 @@ extension World {
     }
     for number in actors[actor].persists + 1...actors[actor].persists + UInt64(count) {
       guard let index = actors[actor].strikes.firstIndex(where: { $0.place == .persist(number) }) else { continue }
-      switch actors[actor].strikes[index].kind {
-      case .tornWrite(_, let down):
-        actors[actor].strikes.remove(at: index)
-        return .tears(down: down)
-      case .failedSync(_, let down):
-        actors[actor].strikes.remove(at: index)
-        return .fails(down: down)
+      switch actors[actor].strikes[index].fault.kind {
+      case .tornWrite: return .tears(down: take(index, of: actor).down)
+      case .failedSync: return .fails(down: take(index, of: actor).down)
       default: continue
       }
     }

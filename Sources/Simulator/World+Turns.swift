@@ -84,7 +84,7 @@ extension World {
   /// Counts a durable record, and crashes an actor whose fault says so right after it.
   func persisted(_ actor: Int) {
     actors[actor].persists += 1
-    if let strike = strike(at: .persist(actors[actor].persists), of: actor), case .crash = strike.kind {
+    if let strike = strike(at: .persist(actors[actor].persists), of: actor), case .crash = strike.fault.kind {
       crash(actor, down: strike.down)
     }
   }

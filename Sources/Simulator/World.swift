@@ -81,6 +81,8 @@ public final class World {
   var channels: [Subscription: Channel] = [:]
   var streams: [SubscriptionStream] = []
   var schedule: FaultSchedule
+  /// Faults that came, in that order.
+  public internal(set) var struck: [StruckFault] = []
   var links = LinkFaults()
   /// Whose disk lost or damaged what it had acknowledged: such an actor counts as faulty (consensus.md).
   public internal(set) var unreliable: Set<ActorAddress> = []

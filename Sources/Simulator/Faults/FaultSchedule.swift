@@ -1,3 +1,4 @@
+import Assembly
 import Effects
 import Messages
 import Topology
@@ -61,16 +62,4 @@ struct FaultSchedule {
 
   /// Since when nothing has been wrong; nil while something is.
   var calmSince: Instant? { ongoing == 0 ? lastChange : nil }
-}
-
-extension Topology.FaultTrigger {
-  /// Whether an event is the one that is waited for, or lies behind it.
-  public func isMet(by observation: Observation) -> Bool {
-    switch (self, observation) {
-    case (.height(let wanted), .blockFinal(let height, _, _, _)): height >= wanted
-    case (.view(let wanted), .blockFinal(_, let view, _, _)): view >= wanted
-    case (.epoch(let wanted), .epochRecorded(_, let record)): record.epoch >= wanted
-    default: false
-    }
-  }
 }

@@ -1,7 +1,5 @@
 import ArgumentParser
-import Effects
 import Messages
-import Signing
 import Simulator
 import Topology
 
@@ -11,10 +9,16 @@ struct SimulateCommand: AsyncParsableCommand {
     discussion: """
       ajit simulate topologies/congested.yaml
       ajit simulate topologies/congested.yaml --seed 7 --json
+      ajit simulate topologies/platoon.yaml --seeds 1..<201 --chaos high
 
-      The same file, seed and program give the same history in any build; the trace hash tells. Checks that no promise \
-      of the protocol was broken on the way. Exit status 0 when every activation ended as its `expect:` says and money \
-      is conserved, 2 when not.
+      The same file, seed and program give the same history in any build; the trace hash tells. What goes wrong is what \
+      the file says under `faults:`, and with --chaos what is drawn from the seed besides.
+
+      Exit status 0 when no promise of the protocol was broken, every activation ended as its `expect:` says and money \
+      is conserved; 2 when not, after saying for each failing seed what was broken first, the command that shows it \
+      again, and a topology file with as few faults as still break it. A fault excuses a difference from `expect:` only \
+      where the same run without faults has none and the fault hit somebody whom the activation depends on; never that \
+      it does not end, and never an operator's penalty when none of that operator's actors was hit.
       """)
 
   @Argument(help: "Topology file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
@@ -23,115 +27,106 @@ struct SimulateCommand: AsyncParsableCommand {
   @Option(help: "Seed of everything random; the topology's own if left out.")
   var seed: UInt64?
 
+  @Option(help: "Many seeds, one after the other: 1..<201.")
+  var seeds: SeedRange?
+
+  @Option(name: .customLong("for"), help: "Virtual time to run; until every activation is over if left out.")
+  var duration: SpanArgument?
+
+  @Option(help: "Draw faults from the seed: \(ChaosLevel.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var chaos: ChaosLevel?
+
+  @Option(help: "The control network: \(NetworkPreset.names).")
+  var network = NetworkPreset.calm
+
+  @Option(help: "Where schedules that were made small are written.", completion: .directory)
+  var failures = "\(DataOption.home)/failures"
+
   @Flag(help: "One JSON object per line; the last has type `result`.")
   var json = false
 
+  func validate() throws {
+    if seed != nil, seeds != nil { throw ValidationError("either one --seed or many --seeds: leave one out") }
+  }
+
   func run() async throws {
     try await reporting {
-      let (topology, _) = try Files.topology(file)
-      let terminal = Terminal()
-      var recorder = SimulationRecorder(topology, json: json, terminal: terminal)
-      let simulation = Simulation(topology: topology, seed: seed ?? topology.seed)
-      let result: SimulationResult
+      let (topology, text) = try Files.topology(file)
+      let trial = Trial(
+        topology, conditions: network.conditions, chaos: chaos, duration: duration?.span)
+      let failures = FailureReporter(trial, file: file, text: text, directory: failures, options: replayOptions)
       do {
-        result = try simulation.run { recorder.take($1, $2, after: $0) }
+        guard let seeds else { return try one(trial, seed ?? topology.seed, failures) }
+        return try SeedTrials(trial, seeds: seeds, json: json, failures: failures).run()
+      } catch let error as CommandFailure {
+        throw error
       } catch {
         throw CommandFailure(.badData, "\(file): this topology cannot be simulated: \(error)")
       }
-      let report = ScenarioReport(topology, result, milestones: recorder.milestones)
-      if json {
-        try JSONLine.print(ResultLine(report, simulation: .init(result)))
-      } else {
-        Terminal.write(lines: ScenarioTables(report: report, terminal: terminal).lines())
-      }
-      return report.status
     }
   }
-}
 
-/// Prints what happens in a simulation, and remembers when.
-private struct SimulationRecorder {
-  private var scenario: Scenario
-  private let json: Bool
-  private let terminal: Terminal
-  private(set) var milestones: [ActivationID: ScenarioReport.Milestones] = [:]
-
-  init(_ topology: Topology, json: Bool, terminal: Terminal) {
-    scenario = Scenario(topology)
-    self.json = json
-    self.terminal = terminal
-  }
-
-  mutating func take(_ actor: ActorAddress, _ observation: Observation, after elapsed: Span) {
-    let now = World.start + elapsed
-    if case .activation(let id, let step) = observation { note(id, step, at: now) }
-    guard let news = scenario.take(actor, observation, at: now) else { return }
+  /// One seed, with everything that happens on the way.
+  private func one(_ trial: Trial, _ seed: UInt64, _ failures: FailureReporter) throws -> CommandStatus {
+    let terminal = Terminal()
+    var recorder = SimulationRecorder(trial.topology, json: json, terminal: terminal)
+    let clock = ContinuousClock()
+    let began = clock.now
+    let outcome = try trial.run(seed: seed) { recorder.take($1, $2, after: $0) }
+    let speed = Speed(outcome.result.duration, in: clock.now - began)
+    var report = ScenarioReport(trial.topology, outcome.result, milestones: recorder.milestones)
+    report.remarks += ["packets      as planned: \(trial.topology.plannedPackets)", "speed        \(speed)"]
+    let failure = try failures.failure(outcome)
     if json {
-      // Nothing in a news line can fail to be encoded.
-      try? JSONLine.print(NewsLine(news, elapsed: elapsed))
-    } else if news.isForPeople {
-      Terminal.write(lines: news.lines(elapsed: elapsed, terminal))
+      var line = ResultLine(report, simulation: .init(outcome.result))
+      line.seeds = 1
+      line.failures = failure.map { [$0] } ?? []
+      line.traceHash = outcome.result.traceHash.hexadecimal
+      try JSONLine.print(line)
+    } else {
+      Terminal.write(lines: ScenarioTables(report: report, terminal: terminal).lines())
+      if let failure { Terminal.write(lines: failure.lines) }
     }
+    return failure == nil ? report.status : .notAsExpected
   }
 
-  private mutating func note(_ id: ActivationID, _ step: ActivationStep, at now: Instant) {
-    var milestones = milestones[id] ?? .init()
-    switch step {
-    case .requested: milestones.requestedAt = now
-    case .sliceRejected(let reason, let recommended):
-      milestones.rejection = reason
-      milestones.counterOffer = recommended
-      milestones.answeredAt = now
-    case .reserved(let startAt):
-      milestones.answeredAt = now
-      milestones.startAt = startAt
-    case .ended: milestones.endedAt = now
-    default: return
-    }
-    self.milestones[id] = milestones
+  /// What a command that shows the same thing again needs besides file and seed.
+  private var replayOptions: FailureReporter.Options {
+    var options: [String] = []
+    if network != .calm { options += ["--network", network.rawValue] }
+    if let duration { options += ["--for", duration.text] }
+    return FailureReporter.Options(always: options, chaos: chaos.map { ["--chaos", $0.rawValue] } ?? [])
   }
 }
 
-extension ResultLine.Simulated {
-  init(_ result: SimulationResult) {
-    self.init(
-      seed: result.seed, traceHash: result.traceHash.hexadecimal, virtualMs: result.duration.nanoseconds / 1_000_000,
-      events: result.events)
+/// `1..<201` on the command line.
+struct SeedRange: ExpressibleByArgument, Equatable {
+  let range: Range<UInt64>
+
+  /// Of one command.
+  static let maximumSeeds: UInt64 = 1_000_000
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "..<", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, let first = UInt64(parts[0]), let end = UInt64(parts[1]), first < end,
+      end - first <= Self.maximumSeeds
+    else { return nil }
+    range = first..<end
   }
 }
 
-extension ScenarioReport {
-  init(_ topology: Topology, _ result: SimulationResult, milestones: [ActivationID: Milestones]) {
-    let planned = topology.customers.flatMap { customer in customer.activations.map { (customer.name, $0) } }
-    let activations = zip(planned, result.activations).map { planned, outcome in
-      let end: End =
-        switch outcome.end {
-        case .ended(let result): .ended(result)
-        case .refused(let reason): .refused(reason)
-        case .unfinished(let state): .underWay(state?.name ?? "not on the ledger")
-        }
-      return Activation(
-        planned: planned.1, customer: planned.0, topology: topology, id: outcome.id,
-        end: end, milestones: outcome.id.flatMap { milestones[$0] } ?? .init())
+/// A control network by name.
+enum NetworkPreset: String, CaseIterable, ExpressibleByArgument {
+  case calm, lossy
+
+  static let names = allCases.map(\.rawValue).joined(separator: ", ")
+
+  var conditions: NetworkConditions {
+    switch self {
+    case .calm: .calm
+    case .lossy: .lossy
     }
-    self.init(
-      name: topology.name, activations: activations, height: result.heights.max() ?? 0,
-      isConserved: result.money?.isConserved == true, problems: Self.problems(result),
-      remarks: [
-        "seed         \(result.seed)",
-        "trace hash   \(result.traceHash.hexadecimal)",
-        "virtual time \(Wording.seconds(result.duration)), \(Wording.counted(result.events, "event"))",
-      ], origin: World.start)
-  }
-
-  /// What a simulation finds wrong beyond single activations and money, which the report has already.
-  private static func problems(_ result: SimulationResult) -> [String] {
-    var problems: [String] = []
-    if result.ending != .satisfied { problems.append("ended by \(result.ending) before every activation was over") }
-    if !result.membersAgree { problems.append("two members hold different blocks at one height") }
-    problems += result.violations.map(\.description)
-    problems += result.halts.map { "\($0.actor) stopped: \($0.reason)" }
-    problems += result.refusals.map { "refused \($0.count) times: \($0.what)" }
-    return problems
   }
 }
+
+extension ChaosLevel: ExpressibleByArgument {}

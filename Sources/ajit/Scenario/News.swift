@@ -34,6 +34,9 @@ struct News: Sendable {
     let name: String
     let process: Int32
     let state: String
+
+    /// What nobody asked for, or a schedule did.
+    var isForPeople: Bool { ["ended", "struck"].contains(state) }
   }
 
   struct ActivationDetails: Encodable, Sendable {
@@ -54,7 +57,7 @@ struct News: Sendable {
   }
 
   /// Blocks are too many for people; the live table counts them.
-  var isForPeople: Bool { kind != .block && kind != .traffic && node.map { $0.state == "ended" } ?? true }
+  var isForPeople: Bool { kind != .block && kind != .traffic && node.map(\.isForPeople) ?? true }
 
   var style: Terminal.Style {
     switch kind {
@@ -73,6 +76,7 @@ extension News {
       case .ready: ("ready", "node \(event.node) is ready")
       case .answering: ("answering", "node \(event.node) answers")
       case .ended(let text): ("ended", text)
+      case .struck(let text): ("struck", text)
       }
     self.init(state == "ended" ? .warning : .node, text)
     node = NodeDetails(name: event.node, process: event.process, state: state)

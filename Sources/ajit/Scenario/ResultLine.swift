@@ -21,6 +21,10 @@ struct ResultLine: Encodable {
   /// What was said for it on the bus and the data plane, in this run; null where nobody counted.
   @Nullable var traffic: TrafficTable?
   var simulation: Simulated?
+  /// Of a simulation: how many seeds, which failed, and one hash for all.
+  var seeds: Int?
+  var failures: [FailureLine]?
+  var traceHash: String?
 
   /// What only a simulation has.
   struct Simulated: Encodable {

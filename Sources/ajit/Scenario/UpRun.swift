@@ -36,6 +36,12 @@ struct UpRun {
     var dataDirectory: String? {
       if case .started(let configuration) = self { configuration.dataDirectory } else { nil }
     }
+
+    /// Faults of the file that nobody here can show.
+    func faultsNotPlayed(_ topology: Topology) -> Int {
+      guard case .started(let configuration) = self else { return 0 }
+      return topology.faults.filter { configuration.extent != .spread || $0.places == .simulated }.count
+    }
   }
 
   enum StopCondition: Equatable {
@@ -120,7 +126,8 @@ struct UpRun {
     await watching.value
     var report = try await report(consortium)
     report.traffic = await consortium.traffic()
-    report.isInterrupted = !consortium.isNew && report.foundUnfinished(at: start)
+    let isStruck = await (consortium as? SpreadConsortium)?.hasBeenStruck ?? false
+    report.isInterrupted = isStruck || !consortium.isNew && report.foundUnfinished(at: start)
     return (ending, report)
   }
 
@@ -166,6 +173,10 @@ struct UpRun {
     await tell("running: \(who)", screen)
     for (customer, node) in subject.plansElsewhere {
       await tell("not waited for: what \(customer) plans, because its node \(node) is started by somebody else", screen)
+    }
+    let idle = subject.faultsNotPlayed(topology)
+    if idle > 0 {
+      await tell("not played here: \(Wording.counted(idle, "fault")) of the file; `ajit simulate` plays all", screen)
     }
     if resumed > 0 { await tell("resuming: \(Wording.counted(resumed, "activation")) ordered before", screen) }
   }
