@@ -15,14 +15,16 @@ public enum SnapshotError: Error, Hashable, Sendable {
 
 extension LedgerState {
   /// A piece of a snapshot of this state: the entries from a key on, as many as fit, with the proof that these are all.
-  public func snapshotChunk(from: [UInt8]) -> SnapshotChunk {
+  public func snapshotChunk(
+    from: [UInt8], maximumEntries: Int = SnapshotChunk.maximumEntries
+  ) -> SnapshotChunk {
     var last: [UInt8]?
     var count = 0
     var bytes = 0
     var isWhole = true
     tree.forEach(from: from, before: SnapshotChunk.end) { key, record in
       bytes += key.count + record.encoded.count
-      guard count == 0 || count < SnapshotChunk.maximumEntries && bytes <= SnapshotChunk.maximumBytes else {
+      guard count == 0 || count < maximumEntries && bytes <= SnapshotChunk.maximumBytes else {
         isWhole = false
         return false
       }

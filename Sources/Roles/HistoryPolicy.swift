@@ -6,6 +6,8 @@ public struct HistoryPolicy: Hashable, Sendable {
   /// Snapshots are of the heights that are multiples of this: all members serve the same ones, so that a download goes
   /// on at another member.
   public var snapshotInterval: Height
+  /// Entries in one piece of a snapshot, at most.
+  public var pieceEntries: Int
   /// Blocks below the last snapshot that stay readable, so that what members signed in them can still be shown to
   /// whoever judges it (the evidence horizon). Below that blocks are deleted; what ended in them stays, as the leaves
   /// of the ledger's archive.
@@ -24,8 +26,12 @@ public struct HistoryPolicy: Hashable, Sendable {
     }
   }
 
-  public init(snapshotInterval: Height = 1024, evidenceHorizon: Height = 1 << 20, checkpoint: Checkpoint? = nil) {
+  public init(
+    snapshotInterval: Height = 1024, pieceEntries: Int = SnapshotChunk.maximumEntries,
+    evidenceHorizon: Height = 1 << 20, checkpoint: Checkpoint? = nil
+  ) {
     self.snapshotInterval = max(1, snapshotInterval)
+    self.pieceEntries = min(max(1, pieceEntries), SnapshotChunk.maximumEntries)
     self.evidenceHorizon = evidenceHorizon
     self.checkpoint = checkpoint
   }

@@ -187,13 +187,18 @@ public struct ValidatorCore: RoleCore {
   }
 
   private mutating func timerFired(_ timer: TimerID, _ turn: inout Turn) {
-    if timer.purpose == Purpose.passOn {
+    switch timer.purpose {
+    case Purpose.passOn:
       passOn(&turn)
       proveReady(&turn)
-    } else if let raw = UInt8(exactly: Int(timer.purpose) - Int(Purpose.consensus)),
-      let timer = ConsensusTimer(rawValue: raw)
-    {
-      drive(.timer(timer), &turn)
+    case Purpose.snapshot: writePiece(&turn)
+    case Purpose.download: askForPiece(&turn)
+    default:
+      if let raw = UInt8(exactly: Int(timer.purpose) - Int(Purpose.consensus)),
+        let timer = ConsensusTimer(rawValue: raw)
+      {
+        drive(.timer(timer), &turn)
+      }
     }
   }
 }

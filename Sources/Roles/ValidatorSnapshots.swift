@@ -30,7 +30,7 @@ extension ValidatorCore {
   static let piecesPerSecond = 64
 
   /// Keys of a snapshot's pieces: 2²⁰ pieces of 256 KiB.
-  static func pieceKey(_ height: Height, _ index: UInt64 = 0) -> UInt64 { height << 20 | index }
+  public static func pieceKey(_ height: Height, _ index: UInt64 = 0) -> UInt64 { height << 20 | index }
 
   // MARK: Taking
 
@@ -52,10 +52,14 @@ extension ValidatorCore {
     turn.add(.setTimer(TimerID(Purpose.snapshot), at: turn.now + Self.pieceInterval))
   }
 
+  private func piece(of snapshot: Snapshot, from: [UInt8]) -> SnapshotChunk {
+    snapshot.state.snapshotChunk(from: from, maximumEntries: configuration.history.pieceEntries)
+  }
+
   mutating func writePiece(_ turn: inout Turn) {
     guard var current = writing else { return }
     let height = current.snapshot.height
-    let piece = current.snapshot.state.snapshotChunk(from: current.next)
+    let piece = piece(of: current.snapshot, from: current.next)
     turn.add(
       .persist(.put(stream: Stream.pieces, key: Self.pieceKey(height, current.count), bytes: piece.encoded)))
     current.count += 1
@@ -117,6 +121,6 @@ extension ValidatorCore {
         token, .tooManyRequests, "\(Self.piecesPerSecond) pieces a second are served here: ask another")
     }
     piecesServed += 1
-    turn.add(.reply(token, .snapshotChunk(snapshot.state.snapshotChunk(from: request.from))))
+    turn.add(.reply(token, .snapshotChunk(piece(of: snapshot, from: request.from))))
   }
 }

@@ -81,7 +81,7 @@ struct Driver<Core: RoleCore> {
     case .halt(let reason): halts.append(reason)
     case .recall(let id, _, _, _): recalls.append(id)
     case .tell(let news): told.append(news)
-    case .persist(.retire), .observe, .publish, .transmit: break
+    case .persist(.retire), .observe, .publish, .recognise, .transmit: break
     }
   }
 
@@ -118,6 +118,13 @@ struct Driver<Core: RoleCore> {
 
   mutating func deliver(_ result: Result<Message, RemoteError>, to request: Request) {
     handle(.response(request.id, result.map { Verified($0) }))
+  }
+
+  mutating func clear(_ timer: TimerID) { timers[timer] = nil }
+
+  /// The oldest open request whose message `matches`; it is open no longer.
+  mutating func takeRequest(where matches: (Message) -> Bool) -> Request? {
+    requests.firstIndex { matches($0.message) }.map { requests.remove(at: $0) }
   }
 
   /// Answers the oldest open request that `matches`.
