@@ -234,8 +234,8 @@ final class FlowWorld {
       let rows = (disks[actor]?[stream] ?? [:]).filter { $0.key >= from }.sorted { $0.key < $1.key }.prefix(limit)
       try deliver(
         actor, .recalled(id, rows.map { StoredRecord(stream: stream, key: $0.key, bytes: $0.value) }))
-    // What is retired is read no more, and may stay.
-    case .persist(.retire), .observe, .publish, .tell, .halt: break
+    // Nothing here reads the ledger or publishes; what is retired is read no more, and may stay.
+    case .persist(.retire), .observe, .publish, .recognise, .tell, .halt: break
     }
   }
 
