@@ -1,4 +1,5 @@
 import Messages
+import Roles
 import Signing
 
 /// What only the place where actors run can say: which they are, keys, randomness, ports and what was launched.
@@ -24,6 +25,8 @@ public struct RuntimeInputs<Keys: Keyring> {
   public var clock: ClockQuality
   /// The actors that run here live and die together, so that one of the customers may read the ledger for all.
   public var sharesReading: Bool
+  /// How much of the past the validators here keep.
+  public var history = HistoryPolicy()
 
   /// - Parameters:
   ///   - runs: nil where every actor runs.
