@@ -168,11 +168,14 @@ public struct NetworkParameters: Hashable, Sendable, WireCodable {
   public var regulatorThreshold: UInt64
   /// The longest that regulators may freeze one activation's settlement, all freezes together.
   public var maximumFreeze: Span
+  /// Whether members suspend whom the ledger convicts, at the next era.
+  public var suspendsConvicted: Bool
 
   public init(
     heartbeat: Span, timeoutFloor: Span, timeoutCap: Span, maximumBehind: Span, maximumAhead: Span,
     blockTransactions: UInt64, senderQuota: UInt64, expiriesPerBlock: UInt64, attestationLifetime: Span,
-    attestationNonceAge: UInt64, regulatorThreshold: UInt64 = 2, maximumFreeze: Span = .seconds(86_400)
+    attestationNonceAge: UInt64, regulatorThreshold: UInt64 = 2, maximumFreeze: Span = .seconds(86_400),
+    suspendsConvicted: Bool = true
   ) {
     self.heartbeat = heartbeat
     self.timeoutFloor = timeoutFloor
@@ -186,6 +189,7 @@ public struct NetworkParameters: Hashable, Sendable, WireCodable {
     self.attestationNonceAge = attestationNonceAge
     self.regulatorThreshold = regulatorThreshold
     self.maximumFreeze = maximumFreeze
+    self.suspendsConvicted = suspendsConvicted
   }
 
   public static let standard = NetworkParameters(
@@ -194,7 +198,7 @@ public struct NetworkParameters: Hashable, Sendable, WireCodable {
     attestationLifetime: .seconds(86_400), attestationNonceAge: 64)
 
   public func encode(to writer: inout CBORWriter) {
-    writer.array(12)
+    writer.array(13)
     writer.write(heartbeat)
     writer.write(timeoutFloor)
     writer.write(timeoutCap)
@@ -207,16 +211,17 @@ public struct NetworkParameters: Hashable, Sendable, WireCodable {
     writer.write(attestationNonceAge)
     writer.write(regulatorThreshold)
     writer.write(maximumFreeze)
+    writer.write(suspendsConvicted)
   }
 
   public init(from reader: inout CBORReader) throws(WireError) {
-    self = try reader.record(12) { (reader) throws(WireError) in
+    self = try reader.record(13) { (reader) throws(WireError) in
       NetworkParameters(
         heartbeat: try reader.value(), timeoutFloor: try reader.value(), timeoutCap: try reader.value(),
         maximumBehind: try reader.value(), maximumAhead: try reader.value(), blockTransactions: try reader.uint(),
         senderQuota: try reader.uint(), expiriesPerBlock: try reader.uint(), attestationLifetime: try reader.value(),
         attestationNonceAge: try reader.uint(), regulatorThreshold: try reader.uint(),
-        maximumFreeze: try reader.value())
+        maximumFreeze: try reader.value(), suspendsConvicted: try reader.bool())
     }
   }
 }

@@ -134,7 +134,7 @@ extension CustomerCore {
   }
 
   /// The order is not on the ledger yet: the same bytes again, until they can no longer be accepted. Every other time
-  /// past the contract's actor, in case that is down.
+  /// past the contract's actor, in case that is down, and past the member that it asks, in case that keeps it to itself.
   private mutating func resendOrder(_ index: Int, _ turn: inout Turn) {
     let purchase = purchases[index]
     guard let booking = purchase.booking, let envelope = booking.envelope,
@@ -146,7 +146,7 @@ extension CustomerCore {
     if purchase.failures.isMultiple(of: 2) {
       ask(index, .order, .contract(booking.order.contract), .activate(transaction), &turn)
     } else {
-      ask(index, .order, members.member(repeats: purchase.failures / 2), .submit(transaction), &turn)
+      ask(index, .order, members.member(repeats: (purchase.failures + 1) / 2), .submit(transaction), &turn)
     }
   }
 

@@ -23,6 +23,7 @@ extension ValidatorCore {
       turn.add(.reply(token, .acknowledged))
     case .submit(let transaction): submitted(token, transaction, &turn)
     case .witness(let witnessed): witness(token, witnessed, &turn)
+    case .approval(let approval) where members.contains(from): approved(token, approval, &turn)
     case .getEntries(let request): read(token, request, &turn)
     case .getSnapshot(let request): answer(token, request, &turn)
     case .getSnapshotChunk(let request): answer(token, request, &turn)

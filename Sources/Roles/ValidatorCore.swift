@@ -97,6 +97,8 @@ public struct ValidatorCore: RoleCore {
   /// Promises of others that are watched.
   var witnessed: [WitnessedAcknowledgement] = []
   var witnessedCount: UInt64 = 0
+  /// Member changes that convictions call for, by what is signed.
+  var suspensions: [Digest: Suspension] = [:]
   var finalView: View = 0
   var reading = StateReading()
 

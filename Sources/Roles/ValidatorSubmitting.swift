@@ -53,6 +53,7 @@ extension ValidatorCore {
       turn.add(.publish(.transactions, .transaction(transaction)))
     }
     report(&turn)
+    suspend(&turn)
     turn.add(.setTimer(TimerID(Purpose.passOn), at: turn.now + Self.passOnInterval))
   }
 

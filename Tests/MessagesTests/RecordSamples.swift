@@ -107,7 +107,7 @@ extension NetworkParameters: Sampled {
     NetworkParameters(
       heartbeat: draw(), timeoutFloor: draw(), timeoutCap: draw(), maximumBehind: draw(), maximumAhead: draw(),
       blockTransactions: draw(), senderQuota: draw(), expiriesPerBlock: draw(), attestationLifetime: draw(),
-      attestationNonceAge: draw(), regulatorThreshold: draw(), maximumFreeze: draw())
+      attestationNonceAge: draw(), regulatorThreshold: draw(), maximumFreeze: draw(), suspendsConvicted: draw())
   }
 }
 

@@ -43,6 +43,7 @@ struct TopologyReading {
     network.attestationNonceAge = fields.optional("attestationNonceAge", .count, default: network.attestationNonceAge)
     network.regulatorThreshold = fields.optional("regulatorThreshold", .count, default: network.regulatorThreshold)
     network.maximumFreeze = fields.optional("maximumFreeze", .duration, default: network.maximumFreeze)
+    network.suspendsConvicted = fields.optional("suspendConvicted", .boolean, default: network.suspendsConvicted)
     fields.finish()
     return network
   }
