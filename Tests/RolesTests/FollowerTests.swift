@@ -10,7 +10,8 @@ import Testing
   static func regulator(_ chain: Chain) throws -> Driver<RegulatorCore> {
     try Driver(at: Chain.start) {
       try RegulatorCore(
-        RegulatorCore.Configuration(name: "watch", genesis: chain.genesis, validators: Chain.validators),
+        RegulatorCore.Configuration(
+          name: "watch", genesis: chain.genesis, validators: Chain.validators, key: Chain.key("watch")),
         recovering: $0)
     }
   }
