@@ -1,3 +1,4 @@
+import FixtureSupport
 import Foundation
 import Glibc
 import Testing
@@ -19,7 +20,7 @@ struct MembersTests {
 
   /// Reads what the run says until the ledger here shows a condition.
   private func wait(_ run: SpreadRun, until holds: () throws -> Bool) throws -> Bool {
-    let end = ContinuousClock.now + .seconds(60)
+    let end = ContinuousClock.now + .seconds(60 * TimeFactor.value)
     while ContinuousClock.now < end {
       if try holds() { return true }
       _ = try run.step(within: 200)
