@@ -38,6 +38,14 @@ public struct LedgerVerifier: Sendable {
     verifier = Verifier(context: genesis.verificationContext)
   }
 
+  /// Goes on from the state after a final block, which is taken for what its header says.
+  public init(genesis: Genesis, after header: BlockHeader, state: LedgerState) {
+    self.state = state
+    tip = header.hash
+    verifier = Verifier(context: genesis.verificationContext)
+    for era in state.eras.dropFirst() { verifier.learn(era) }
+  }
+
   /// Checks all blocks in order, and at the end counts all the money again.
   /// - Returns: the state after the last block.
   public static func check(

@@ -6,13 +6,15 @@ import Signing
 import Wire
 
 /// Follows the ledger of a network and executes every final block again from the genesis, trusting no member: so what
-/// the command line reports was computed, not copied. It keeps the record of every activation that ended.
+/// the command line reports was computed, not copied. It keeps the record of every activation that ended. Where no
+/// member has the first blocks any more, it begins with a snapshot that a quorum certified.
 actor LedgerAuditor: Service {
   private static let address = ActorAddress(.client, "auditor")
   private static let requestDeadline = Span.seconds(5)
   /// Ended activations whose record is kept, give or take half: the oldest are forgotten.
   static let rememberedActivations = 131_072
 
+  private let genesis: Genesis
   private let bus: Bus
   private let validators: [ActorAddress]
   private var verifier: LedgerVerifier
@@ -31,6 +33,7 @@ actor LedgerAuditor: Service {
   init(
     genesis: Genesis, validators: [ActorAddress], bus: Bus, changed: @escaping @Sendable () -> Void
   ) throws(GenesisError) {
+    self.genesis = genesis
     self.bus = bus
     self.validators = validators
     self.changed = changed
@@ -70,22 +73,48 @@ actor LedgerAuditor: Service {
   /// member.
   private func catchUp(through told: Height) async {
     while height < told, discrepancy == nil, !Task.isCancelled {
-      let message = Message.consensus(.getSegments(from: height + 1))
       do {
-        let answer = try await bus.request(
-          from: Self.address, to: validators[source], body: message.encoded, deadline: Self.requestDeadline)
-        let message = try segments.verify(Message(decoding: answer)).value
-        for era in message.erasBegun { segments.learn(era) }
-        guard case .consensus(.segments(let read)) = message else {
+        guard case .consensus(.segments(let read)) = try await ask(.consensus(.getSegments(from: height + 1))) else {
           return source = (source + 1) % validators.count
         }
-        guard take(read) else { return }
+        if let first = read.first?.blocks.first?.header.height, first > height + 1 {
+          try await beginWithSnapshot()
+        } else if !take(read) {
+          return
+        }
       } catch {
         // Silent, stopping or lying: the next news ask the next member.
         return source = (source + 1) % validators.count
       }
       changed()
     }
+  }
+
+  /// What one member answers, with every signature in it verified.
+  private func ask(_ message: Message) async throws -> Message {
+    let answer = try await bus.request(
+      from: Self.address, to: validators[source], body: message.encoded, deadline: Self.requestDeadline)
+    let verified = try segments.verify(Message(decoding: answer)).value
+    for era in verified.erasBegun { segments.learn(era) }
+    return verified
+  }
+
+  /// The member asked has deleted the next blocks: its snapshot stands for them, every piece proved.
+  private func beginWithSnapshot() async throws {
+    guard case .snapshot(let manifest) = try await ask(.getSnapshot(SnapshotRequest(height: nil))),
+      manifest.height > height
+    else { throw SnapshotError.notWhatWasAsked }
+    var assembly = SnapshotAssembly(manifest)
+    while let from = assembly.next {
+      let request = SnapshotChunkRequest(height: manifest.height, from: from)
+      guard case .snapshotChunk(let piece) = try await ask(.getSnapshotChunk(request)) else {
+        throw SnapshotError.notWhatWasAsked
+      }
+      try assembly.take(piece)
+    }
+    let state = try assembly.state(genesis: genesis)
+    verifier = LedgerVerifier(genesis: genesis, after: manifest.header, state: state)
+    for era in state.eras.dropFirst() { segments.learn(era) }
   }
 
   private func remember(_ record: ActivationRecord) {

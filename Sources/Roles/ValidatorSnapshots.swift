@@ -40,9 +40,10 @@ extension ValidatorCore {
     guard let index = segment.blocks.lastIndex(where: { $0.header.height.isMultiple(of: interval) }) else { return }
     let height = segment.blocks[index].header.height
     guard writing == nil, download == nil,
+      // How an era ends, its last block says to those who execute it, and its certificate may be a later view's.
+      segment.nextEra == nil || index < segment.blocks.count - 1,
       let state = executions.recent.entries.last(where: { $0.header.height == height })?.state,
       let last = segment.blocks.last,
-      // An era's last block may be final by a later view's certificate, which a header alone does not explain.
       segment.finalization.ballot == .finalize(last.header.proposition(hash: last.hash))
     else { return turn.count("validator.snapshotSkipped") }
     let manifest = SnapshotManifest(

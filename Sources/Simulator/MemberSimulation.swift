@@ -64,14 +64,17 @@ public struct MemberSimulation: Sendable {
   /// A world in which nothing has happened yet.
   /// - Parameters:
   ///   - remembers: false for members that are made anew without their records, which no honest one is.
+  ///   - history: how much of the past the members keep.
   ///   - disguise: what takes a member's place.
   public func world(
     seed: UInt64, conditions: NetworkConditions = .calm, faults: [Fault] = [], remembers: Bool = true,
+    history: HistoryPolicy = HistoryPolicy(),
     disguise: @escaping (ValidatorCore) -> any RoleCore = { $0 }
   ) -> World {
     let seats = validators.indices.map { index in
-      let configuration = ValidatorCore.Configuration(genesis: genesis, member: MemberIndex(index), key: keys[index])
-      return ActorSeat(validators[index]) { _, records in
+      var configuration = ValidatorCore.Configuration(genesis: genesis, member: MemberIndex(index), key: keys[index])
+      configuration.history = history
+      return ActorSeat(validators[index]) { [configuration] _, records in
         disguise(try ValidatorCore(configuration, recovering: remembers ? records : []))
       }
     }
