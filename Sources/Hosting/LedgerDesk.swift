@@ -47,11 +47,7 @@ public final class LedgerDesk: Sendable {
   /// What has been told since, as events in order; the last is of the newest block.
   /// - Parameter height: what the reader knows of; as high as it gets afterwards.
   func take(for reader: ActorAddress, above height: inout Height) -> [Event] {
-    let (waiting, tip) = state.withLock { state in
-      // Most readers have nothing, most of the time.
-      guard let tip = state.tip else { return ([], nil) as ([(tip: LedgerTip, notices: [LedgerNotice])], LedgerTip?) }
-      return (state.waiting.removeValue(forKey: reader) ?? [], tip)
-    }
+    let (waiting, tip) = state.withLock { ($0.waiting.removeValue(forKey: reader) ?? [], $0.tip) }
     var events = waiting.map { Event.ledger($0.tip, $0.notices) }
     let told = waiting.last?.tip.height ?? height
     if let tip, tip.height > told { events.append(.ledger(tip, [])) }

@@ -10,13 +10,17 @@ import Yams
 ///
 /// On a slow machine (``TimeFactor``) every duration of the file, delays of paths included, is that many times longer.
 enum TolerantTopology {
-  /// - Parameter name: of the shipped file.
+  /// - Parameters:
+  ///   - name: of the shipped file.
+  ///   - members: how many stand for the thousand of `population`, one every so many milliseconds.
   /// - Returns: the path of the written file.
-  static func write(_ name: String, to folder: Folder) throws -> String {
+  static func write(
+    _ name: String, to folder: Folder, members: Int = Self.members, everyMilliseconds: Int = 300
+  ) throws -> String {
     let text = try String(contentsOfFile: Program.topology(name), encoding: .utf8)
     guard let shipped = try Yams.compose(yaml: text) else { throw Unreadable(name: name) }
     var topology = rewritten(shipped, under: "")
-    if name == "population" { shrink(&topology) }
+    if name == "population" { shrink(&topology, members, everyMilliseconds) }
     let file = folder.url.appending(path: "\(name).yaml")
     try Data(Yams.serialize(node: topology).utf8).write(to: file)
     return file.path
@@ -71,9 +75,9 @@ enum TolerantTopology {
   static let members = 6
 
   /// So many meters of the thousand, which ask for more than a test's machine has; one after the other, sooner.
-  private static func shrink(_ topology: inout Node) {
+  private static func shrink(_ topology: inout Node, _ members: Int, _ everyMilliseconds: Int) {
     topology["customers"]?[0]?["count"] = Node("\(members)")
-    topology["customers"]?[0]?["every"] = Node("\(300 * TimeFactor.value)ms")
+    topology["customers"]?[0]?["every"] = Node("\(everyMilliseconds * TimeFactor.value)ms")
     topology["customers"]?[0]?["enclaveProcesses"] = Node("2")
     topology["customers"]?[0]?["activations"]?[0]?["at"] = Node("\(5 * TimeFactor.value)s")
   }
