@@ -1,5 +1,6 @@
 import Logging
 import Messages
+import Roles
 import Topology
 
 /// How much of a topology one data directory, and the process that has it, is for.
@@ -44,6 +45,10 @@ public struct ConsortiumConfiguration: Sendable {
   public var restartsNodes = false
   /// The enclave's executable; nil for `ajit-enclave` beside the running one.
   public var enclaveExecutable: String?
+  /// Validators whose files were put back from an old copy that cannot be told from the live one.
+  public var restored: [String] = []
+  /// How much of the past the validators keep.
+  public var history = HistoryPolicy()
   /// What receipts say about this host's clock; nil: common to all where all nodes are on one host, else undisciplined.
   public var clock: ClockQuality?
   /// Stop on SIGINT and SIGTERM: at the first in order, at the second at once.
@@ -71,6 +76,17 @@ extension ConsortiumConfiguration {
   /// Nodes that a spread starts.
   var ownNodes: [Placement.Node] {
     topology.placement.nodes.filter { !$0.isExternal && !leftOut.contains($0.name) }
+  }
+
+  /// What a spread's nodes are told as they are started.
+  var historyArguments: [String] {
+    var arguments = [
+      "--snapshot-every", "\(history.snapshotInterval)", "--keep-blocks", "\(history.evidenceHorizon)",
+    ]
+    if let checkpoint = history.checkpoint {
+      arguments += ["--checkpoint", "\(checkpoint.height):\(checkpoint.hash.hexadecimal)"]
+    }
+    return arguments + restored.flatMap { ["--restored", $0] }
   }
 
   /// Customers of a spread with plans whose nodes somebody else runs, in file order. A customer tells how far its plans

@@ -120,7 +120,7 @@ struct ConsortiumParts: Sendable {
     self.bus = bus
     self.dataPlane = dataPlane
     counts = ProcessCounts(bus: bus, dataPlane: dataPlane)
-    stores = NodeStores(directory, configuration.topology)
+    stores = NodeStores(directory, configuration)
   }
 
   private let hosting: HostSetting
@@ -154,10 +154,11 @@ struct ConsortiumParts: Sendable {
         book["enclave/\(name)/network"] = ports.network
       }
       try book.save()
-      let inputs = RuntimeInputs(
+      var inputs = RuntimeInputs(
         runs: site.runs, keyring: directory.keyring, entropy: { _ in randomBytes(32) }, edgePorts: edgePorts,
         customerPorts: customerPorts, enclaves: await supervisor.identities, enclavePorts: site.enclavePorts,
         measurement: measurement, bootCounts: await supervisor.bootCounts, clock: site.clock, sharesReading: true)
+      inputs.history = configuration.history
       // The supervisor has the platforms: they are made anew with every launch.
       for plan in try plans(inputs) where plan.address.role != .platform {
         try await add(plan, plan.ports.compactMap { arrivals[$0] })

@@ -3,6 +3,7 @@ import Effects
 import Hosting
 import Logging
 import Messages
+import Roles
 import Slicing
 import Storage
 import Topology
@@ -17,12 +18,16 @@ protocol NodeStore: HostStore {
 struct NodeStores: Sendable {
   private let directory: NodeDirectory
   private let topology: Topology
+  private let restored: [String]
+  private let logger: Logger
   private var own: [DurableStore] = []
   private var customers: SharedDurableStore?
 
-  init(_ directory: NodeDirectory, _ topology: Topology) {
+  init(_ directory: NodeDirectory, _ configuration: ConsortiumConfiguration) {
     self.directory = directory
-    self.topology = topology
+    topology = configuration.topology
+    restored = configuration.restored
+    logger = configuration.logger
   }
 
   /// Opens what the role keeps; nil for one that keeps nothing.
@@ -32,7 +37,11 @@ struct NodeStores: Sendable {
       case .none: return nil
       case .records where plan.address.role == .customer && !Files.exists(directory.store(plan.address)):
         return try shared().share(of: plan.address.name)
-      case .records: return keep(try SQLiteRecordStore(path: directory.store(plan.address)), plan.address)
+      case .records:
+        let path = directory.store(plan.address)
+        let store = try SQLiteRecordStore(path: path)
+        if plan.address.role == .validator { try beginLife(of: store, path, plan.address) }
+        return keep(store, plan.address)
       case .controller:
         guard let networkOperator = topology.networkOperator(named: plan.address.name) else { return nil }
         let substrate = try Slicing.Substrate(networkOperator.substrate)
@@ -43,6 +52,17 @@ struct NodeStores: Sendable {
     } catch {
       throw .impossible(detail: "\(plan.address): \(error)")
     }
+  }
+
+  /// A validator whose file is not the one that it used last must not trust it with what it signed.
+  private func beginLife(
+    of store: SQLiteRecordStore, _ path: String, _ address: ActorAddress
+  ) throws(StorageError) {
+    guard try LifeMark.begin(store, path: path) || restored.contains(address.name) else { return }
+    try store.commit([ValidatorCore.putBack])
+    logger.warning(
+      "its file was put back from a copy: it signs nothing until the others show how far it can have come",
+      metadata: ["actor": "\(address)"])
   }
 
   private mutating func keep(_ store: any RecordStore, _ address: ActorAddress) -> DurableStore {

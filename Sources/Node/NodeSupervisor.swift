@@ -15,6 +15,8 @@ actor NodeSupervisor: Service {
     var enclaveExecutable: String?
     var directory: NodeDirectory
     var restartsNodes: Bool
+    /// What `ajit up` was told about validators' files.
+    var historyArguments: [String]
     var logger: Logger
     var report: @Sendable (_ node: String, NodeReport) -> Void
     var tell: @Sendable (NodeEvent) -> Void
@@ -91,6 +93,7 @@ actor NodeSupervisor: Service {
       "--keys", setting.directory.bundle(name), "--data", setting.directory.node(name),
     ]
     if let enclave = setting.enclaveExecutable { arguments += ["--enclave", enclave] }
+    arguments += setting.historyArguments
     if setting.logger.logLevel < .warning { arguments.append("--verbose") }
     let command = ChildProcess.Command(executable: setting.executable, arguments: arguments)
     nodes[number].isReady = false

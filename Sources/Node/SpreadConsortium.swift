@@ -84,7 +84,8 @@ public actor SpreadConsortium: RunningConsortium {
       NodeSupervisor.Setting(
         executable: configuration.nodeExecutable ?? Files.ownExecutable(),
         enclaveExecutable: configuration.enclaveExecutable.map(Files.absolute), directory: directory,
-        restartsNodes: configuration.restartsNodes, logger: configuration.logger
+        restartsNodes: configuration.restartsNodes, historyArguments: configuration.historyArguments,
+        logger: configuration.logger
       ) { node, report in
         switch report {
         case .ready: break

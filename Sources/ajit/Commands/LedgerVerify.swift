@@ -11,7 +11,8 @@ struct LedgerVerify: AsyncParsableCommand {
       ajit ledger verify
       ajit ledger verify --data .ajit/remote-surgery --member bravo
 
-      Trusts the genesis and nothing else. Every block is executed again, every signature and certificate verified, \
+      Trusts the genesis and nothing else. Where the first blocks were deleted (`ajit up --keep-blocks`), it begins \
+      with the snapshot, which a quorum certified, and says so. Every block is executed again, every signature and certificate verified, \
       all money counted, and all members must hold the same blocks up to their common height. Exit status 65 when \
       anything differs, with the member, the height and what it is.
       """)
@@ -37,7 +38,8 @@ struct LedgerVerify: AsyncParsableCommand {
         throw CommandFailure(.badData, "\(consortium.path)/genesis.cbor begins no network: \(Wording.fault(error))")
       }
       var findings: [LedgerAuditor.Finding] = []
-      for log in logs {
+      // Who still has the first blocks comes first: its copy says what the others' snapshots must be.
+      for log in Self.earliestFirst(logs) {
         let finding = Self.examine(log, &auditor)
         try show(finding)
         findings.append(finding)
@@ -46,6 +48,15 @@ struct LedgerVerify: AsyncParsableCommand {
       try show(verdict)
       return verdict.holds ? .asExpected : .badData
     }
+  }
+
+  private static func earliestFirst(_ logs: [(member: String, path: String)]) -> [(member: String, path: String)] {
+    var ranked: [(first: Height, position: Int, log: (member: String, path: String))] = []
+    for (position, log) in logs.enumerated() {
+      let first = (try? BlockLog(member: log.member, path: log.path).firstHeight()) ?? 0
+      ranked.append((first, position, log))
+    }
+    return ranked.sorted { ($0.first, $0.position) < ($1.first, $1.position) }.map(\.log)
   }
 
   private static func examine(_ log: (member: String, path: String), _ auditor: inout LedgerAuditor)
@@ -68,7 +79,8 @@ struct LedgerVerify: AsyncParsableCommand {
     } else {
       Terminal.write(
         "\(finding.member): \(terminal.styled("holds", .green)): \(Wording.counted(finding.height, "block")),"
-          + " \(Wording.counted(finding.transactions, "transaction"))\n")
+          + " \(Wording.counted(finding.transactions, "transaction"))"
+          + (finding.snapshot > 0 ? ", from the snapshot of height \(finding.snapshot) on" : "") + "\n")
     }
   }
 
@@ -85,7 +97,11 @@ struct LedgerVerify: AsyncParsableCommand {
     }
     Terminal.write(
       "\(Wording.counted(verdict.members, "member")) \(verdict.members == 1 ? "holds" : "hold") the same blocks up to"
-        + " height \(verdict.commonHeight); certificates, signatures, roots and money hold from the genesis on\n")
+        + " height \(verdict.commonHeight); certificates, signatures, roots and money hold from the "
+        + (verdict.fromHeight == 0
+          ? "genesis on\n"
+          : "snapshot of height \(verdict.fromHeight) on, which a quorum certified (assuming that no quorum of keys"
+            + " of an era up to then has leaked); what was before it is deleted\n"))
   }
 
   private struct MemberLine: Encodable {
@@ -93,12 +109,15 @@ struct LedgerVerify: AsyncParsableCommand {
     let member: String
     let height: Height
     let transactions: Int
+    /// The snapshot that the copy begins with; 0 for one that begins with the first block.
+    let snapshot: Height
     @Nullable var problem: String?
 
     init(_ finding: LedgerAuditor.Finding) {
       member = finding.member
       height = finding.height
       transactions = finding.transactions
+      snapshot = finding.snapshot
       problem = finding.problem
     }
   }
@@ -109,6 +128,8 @@ struct LedgerVerify: AsyncParsableCommand {
     let conserved: Bool
     let members: Int
     let height: Height
+    /// Where execution began: 0 for the genesis, otherwise a snapshot's height.
+    let fromHeight: Height
     /// What every member that holds has.
     let commonHeight: Height
     let issued, balances, escrows, bonds: Amount
@@ -122,6 +143,7 @@ struct LedgerVerify: AsyncParsableCommand {
       holds = conserved && findings.allSatisfy { $0.problem == nil }
       members = findings.count
       height = auditor.height
+      fromHeight = auditor.origin
       commonHeight = findings.map(\.height).min() ?? 0
       (issued, balances, escrows, bonds) = (totals.issued, totals.balances, totals.escrows, totals.bonds)
       self.money = money

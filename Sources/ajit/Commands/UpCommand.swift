@@ -64,6 +64,8 @@ struct UpCommand: AsyncParsableCommand {
     help: "With --node on several hosts: what disciplines this host's clock, and its bound: \(ClockArgument.forms).")
   var clock: ClockArgument?
 
+  @OptionGroup var history: HistoryArguments
+
   @Flag(help: .hidden)
   var supervised = false
 
@@ -117,6 +119,8 @@ struct UpCommand: AsyncParsableCommand {
         logger: Logger(label: "ajit") { ScreenLog(label: $0, level: level, sink: sink) })
       configuration.restartsNodes = restart
       configuration.leftOut = leftOut
+      configuration.restored = history.restored
+      configuration.history = history.policy
       configuration.clock = clock?.quality
       if let node {
         let run = NodeRun(

@@ -7,7 +7,7 @@ import Wire
 struct BlockLog {
   let member: String
   let path: String
-  private let reader: SQLiteRecordReader
+  let reader: SQLiteRecordReader
 
   /// Segments held in memory at a time.
   private static let batch = 64

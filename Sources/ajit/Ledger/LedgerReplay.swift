@@ -37,8 +37,11 @@ struct LedgerReplay {
     do { state = try LedgerState(genesis: consortium.genesis) } catch {
       throw CommandFailure(.badData, "\(consortium.path): the genesis begins no network: \(Wording.fault(error))")
     }
+    // Where the first blocks were deleted, the snapshot says what they came to.
+    if try log.firstHeight() ?? 2 > 1, let snapshot = try log.snapshot(consortium.genesis) { state = snapshot.state }
+    let origin = state.height
     try log.forEachSegment(through: last) { segment in
-      for block in segment.blocks {
+      for block in segment.blocks where block.header.height > origin {
         let entries = try take(block)
         try visit(block, entries, state)
       }
