@@ -12,13 +12,15 @@ import Topology
 /// A consortium's directory as a node leaves it, with a chain that was made here: real signatures, certificates of all
 /// members, a contract, transfers and one transaction that is refused.
 struct LedgerFixture {
-  let folder: Folder
+  private(set) var folder: Folder
   let topology: Topology
   let genesis: Genesis
   let keyring = SeededKeyring(seed: 7, scheme: .ed25519)
   private let keys: KeyDirectory
   private(set) var segments: [LedgerSegment] = []
   private var state: LedgerState
+  /// After each block.
+  private var states: [LedgerState] = []
 
   init() throws {
     folder = try Folder()
@@ -63,7 +65,8 @@ struct LedgerFixture {
     let previous = segments.last?.blocks.last
     let parent = previous?.hash ?? genesis.networkID
     let context = BlockContext(
-      era: 0, view: height, height: height, time: state.time + .milliseconds(500), leader: Int(height % 4), parentHash: parent)
+      era: 0, view: height, height: height, time: state.time + .milliseconds(500), leader: Int(height % 4),
+      parentHash: parent)
     let executed = try state.executing(transactions, in: context)
     let body = BlockBody(transactions: transactions.map(\.envelope), outcomes: executed.outcomes)
     let header = BlockHeader(
@@ -77,6 +80,7 @@ struct LedgerFixture {
       LedgerSegment(
         blocks: [block], finalization: try certificate(.finalize(header.proposition(hash: block.hash)))))
     state = executed.state
+    states.append(state)
   }
 
   private func certificate(_ ballot: Ballot) throws -> Certificate {
@@ -88,6 +92,23 @@ struct LedgerFixture {
           network: genesis.networkID)
         return (vote.member, vote.signature)
       })
+  }
+
+  /// The same network in a directory of its own, the last block replaced by another that as many members signed.
+  func rewritten() throws -> LedgerFixture {
+    var other = self
+    other.folder = try Folder()
+    for name in ["topology.yaml", "genesis.cbor"] {
+      try FileManager.default.copyItem(
+        at: folder.url.appending(path: name), to: other.folder.url.appending(path: name))
+    }
+    other.segments.removeLast()
+    other.states.removeLast()
+    other.state = try #require(other.states.last)
+    try other.append([
+      try sign(.transfer(to: keys.organisation("alpha"), amount: 7), as: KeyName(.treasury, "bravo"), nonce: 9)
+    ])
+    return other
   }
 
   // MARK: The members' disks
@@ -106,6 +127,38 @@ struct LedgerFixture {
     }
     try store.close()
   }
+
+  /// Writes one member's disk as pruning leaves it: a snapshot of this height, and the blocks from `first` on.
+  /// - Parameters:
+  ///   - state: whose entries the pieces hold; nil for the right one.
+  ///   - change: as in ``store(_:change:)``.
+  func storePruned(
+    _ member: String, snapshot height: Height, keepingFrom first: Height, state other: LedgerState? = nil,
+    change: (Height, [UInt8]) -> [UInt8]? = { $1 }
+  ) throws {
+    try store(member) { key, bytes in key >= first ? change(key, bytes) : nil }
+    let path = folder.url.appending(path: "validators/\(member).sqlite").path
+    let store = try SQLiteRecordStore(path: path)
+    let segment = segments[Int(height) - 1]
+    let state = other ?? states[Int(height) - 1]
+    let manifest = SnapshotManifest(
+      headers: segment.blocks.map(\.header), finalization: segment.finalization, entries: state.entryCount)
+    var records: [Record] = [.put(stream: ValidatorCore.Stream.snapshots, key: height, bytes: manifest.encoded)]
+    var next: [UInt8] = []
+    repeat {
+      let piece = state.snapshotChunk(from: next, maximumEntries: 16)
+      let stored = SnapshotChunk(height: height, from: piece.from, before: piece.before, proof: piece.proof)
+      records.append(
+        .put(
+          stream: ValidatorCore.Stream.pieces, key: ValidatorCore.pieceKey(height, UInt64(records.count) - 1),
+          bytes: stored.encoded))
+      next = piece.before
+    } while next != SnapshotChunk.end
+    try store.commit(records)
+    try store.close()
+  }
+
+  func state(after height: Height) -> LedgerState { states[Int(height) - 1] }
 
   func storeAll() throws { for member in members { try store(member) } }
 }
