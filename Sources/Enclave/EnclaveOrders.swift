@@ -93,13 +93,13 @@ extension EnclaveCore {
     else {
       return turn.refuse(token, .notFound, "no records are made here for \(request.activation.short)")
     }
-    guard request.epoch + 1 >= exchange.recordedEpochs else {
-      return recall(.material(token, slot: slot, epoch: request.epoch), from: 0, through: request.epoch, &turn)
+    switch exchange.answer(about: request.epoch) {
+    case .afterReading(let epochs): recall(.material(token, slot: slot, epoch: request.epoch), epochs, &turn)
+    case .now(let answer):
+      if let journal = answer.persist { turn.add(.persist(session.record(journal))) }
+      turn.add(.reply(token, .epochMaterial(answer.material)))
+      session.account.exchange = exchange
+      sessions[slot] = session
     }
-    let (material, journal) = exchange.material(of: request.epoch)
-    if let journal { turn.add(.persist(session.record(journal))) }
-    turn.add(.reply(token, .epochMaterial(material)))
-    session.account.exchange = exchange
-    sessions[slot] = session
   }
 }

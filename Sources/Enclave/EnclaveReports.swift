@@ -18,15 +18,15 @@ extension EnclaveCore {
       return turn.refuse(token, .notFound, "no session for \(request.activation.short)")
     }
     let epochs = min(request.epochs ?? session.epochs, session.epochs)
-    guard let exchange = session.account.exchange, epochs > 0, epochs < exchange.recordedEpochs else {
-      let record = epochs == 0 ? nil : session.account.exchange?.lastSigned
-      return turn.add(.reply(token, .enclaveStatus(session.status(of: epochs, record, at: turn.now))))
+    switch session.account.exchange?.record(ending: epochs) ?? .now(nil) {
+    case .now(let record): turn.add(.reply(token, .enclaveStatus(session.status(of: epochs, record, at: turn.now))))
+    case .afterReading(let range): recall(.status(token, slot: slot, epoch: range.upperBound), range, &turn)
     }
-    recall(.status(token, slot: slot, epoch: epochs - 1), from: epochs - 1, through: epochs - 1, &turn)
   }
 
   /// Reads journals back for somebody who asked.
-  mutating func recall(_ about: Recall, from first: EpochNumber, through last: EpochNumber, _ turn: inout Turn) {
+  mutating func recall(_ about: Recall, _ epochs: ClosedRange<EpochNumber>, _ turn: inout Turn) {
+    let (first, last) = (epochs.lowerBound, epochs.upperBound)
     let (token, slot): (ReplyToken, UInt64)
     switch about {
     case .reservation: return
@@ -51,17 +51,15 @@ extension EnclaveCore {
       sessions[slot]?.reserved(limit)
     case .status(let token, let slot, let epoch)?:
       // The session may have been forgotten in the meantime, and the next journal is then another's.
-      guard let session = sessions[slot], let journal = journals(records, of: slot).last, journal.epoch == epoch,
-        let record = session.account.exchange?.signedRecord(journal)
+      guard let session = sessions[slot],
+        let record = session.account.exchange?.record(of: epoch, in: journals(records, of: slot))
       else { return turn.refuse(token, .notFound, "the record of epoch \(epoch) is gone") }
       turn.add(.reply(token, .enclaveStatus(session.status(of: epoch + 1, record, at: turn.now))))
     case .material(let token, let slot, let epoch)?:
-      guard let session = sessions[slot],
-        var past = try? CustomerExchange(
-          parties: session.booking.parties, key: configuration.receiptKey, network: configuration.network,
-          recovering: journals(records, of: slot)), past.recordedEpochs == epoch + 1
-      else { return turn.refuse(token, .notFound, "epoch \(epoch) is gone") }
-      turn.add(.reply(token, .epochMaterial(past.material(of: epoch).material)))
+      let material = sessions[slot]?.account.exchange?.material(
+        of: epoch, in: journals(records, of: slot), key: configuration.receiptKey, network: configuration.network)
+      guard let material else { return turn.refuse(token, .notFound, "epoch \(epoch) is gone") }
+      turn.add(.reply(token, .epochMaterial(material)))
     }
   }
 

@@ -239,7 +239,8 @@ struct Session: Sendable {
     } catch {
       throw HaltReason("enclave session \(activation.short): sealed epochs do not follow from one another (\(error))")
     }
-    booking.recovered(recordedThrough: account.exchange?.lastRecord?.epoch)
+    // To claim that a record was acknowledged which was not would make an epoch contested that was not served.
+    booking.recovered(recordedThrough: account.exchange?.lastAcknowledged)
     transmit = booking.meter(transmit.point, from: account.nextToClose)
     receive = booking.meter(receive.point, from: account.nextToClose)
     recoveredNumbers = kept.numbersReserved

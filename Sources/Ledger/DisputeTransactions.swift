@@ -155,28 +155,18 @@ extension SegmentAccount {
   }
 }
 
-extension EpochCounters {
-  fileprivate subscript(verdict: Verdict) -> UInt64 {
-    get {
-      switch verdict {
-      case .met: met
-      case .violated: violated
-      case .inconclusive: inconclusive
-      case .contested: contested
-      }
-    }
-    set {
-      switch verdict {
-      case .met: met = newValue
-      case .violated: violated = newValue
-      case .inconclusive: inconclusive = newValue
-      case .contested: contested = newValue
-      }
-    }
-  }
+/// Counters of epochs, or of one rule.
+private protocol CountersByVerdict {
+  var met: UInt64 { get set }
+  var violated: UInt64 { get set }
+  var inconclusive: UInt64 { get set }
+  var contested: UInt64 { get set }
 }
 
-extension RuleCounters {
+extension EpochCounters: CountersByVerdict {}
+extension RuleCounters: CountersByVerdict {}
+
+extension CountersByVerdict {
   fileprivate subscript(verdict: Verdict) -> UInt64 {
     get {
       switch verdict {

@@ -58,6 +58,8 @@ extension BlockExecution {
     guard let reservation = activation.reservation, context.time >= reservation.endsAt else {
       throw .code(.failedPrecondition)
     }
+    // What has run out stays so, even where there was no room yet to act on it.
+    try require(activation.deadline.map { $0 > passedBefore } ?? false, orElse: .deadlinePassed)
     try require(span > .zero && span <= state.rules.parameters.maximumFreeze, orElse: .outOfRange)
     var freeze = state.freeze(of: id) ?? FreezeRecord(until: chain.clock, total: .zero)
     try require(freeze.total + span <= state.rules.parameters.maximumFreeze, orElse: .outOfRange)

@@ -58,6 +58,12 @@ public struct CustomerExchange: Sendable {
   public var nextToClose: EpochNumber { book.nextToClose }
   /// The last epoch with a record, signed by both or made by the ledger.
   public var lastRecord: JointRecord? { book.account.last }
+  /// The last epoch whose record the operator is known to have; after a crash the last one's acknowledgement may have
+  /// been lost with it.
+  public var lastAcknowledged: EpochNumber? {
+    guard case .submitting(let journal) = stage else { return lastRecord?.epoch }
+    return journal.epoch == 0 ? nil : journal.epoch - 1
+  }
   /// The last record that both sides signed.
   public var lastSigned: SignedRecord? { book.lastSigned }
   /// Epochs that have their record: 0 up to here, without gaps.

@@ -8,9 +8,11 @@ public protocol RecordExchange: Sendable {
     parties: AccountParties, key: SigningKey, network: Digest, recovering journals: [EpochJournal]
   ) throws(ExchangeRefusal)
 
+  var parties: AccountParties { get }
   var nextToClose: EpochNumber { get }
   var recordedEpochs: UInt64 { get }
   var lastRecord: JointRecord? { get }
+  var lastSigned: SignedRecord? { get }
   var collecting: [EpochNumber] { get }
 
   func previousReceipt(of point: MeteredPoint) -> Digest
@@ -19,6 +21,8 @@ public protocol RecordExchange: Sendable {
   mutating func close(_ epoch: EpochNumber, receipts: [SLAReceipt]) -> EpochJournal?
   mutating func collect(_ epoch: EpochNumber, _ receipts: ReceiptSet) throws(ExchangeRefusal) -> EpochJournal?
   mutating func stopCollecting(_ epoch: EpochNumber) -> EpochJournal?
+  func signedRecord(_ journal: EpochJournal) -> SignedRecord?
+  mutating func material(of epoch: EpochNumber) -> (material: EpochMaterial, persist: EpochJournal?)
 }
 
 extension CustomerExchange: RecordExchange {}

@@ -119,13 +119,13 @@ extension EdgeCore {
     else {
       return turn.refuse(token, .notFound, "no records are made here for \(request.activation.short)")
     }
-    guard request.epoch + 1 >= exchange.recordedEpochs else {
-      return recall(.material(token, slot: slot, epoch: request.epoch), from: 0, through: request.epoch, &turn)
+    switch exchange.answer(about: request.epoch) {
+    case .afterReading(let epochs): recall(.material(token, slot: slot, epoch: request.epoch), epochs, &turn)
+    case .now(let answer):
+      if let journal = answer.persist { turn.add(.persist(service.record(journal))) }
+      turn.add(.reply(token, .epochMaterial(answer.material)))
+      service.account.exchange = exchange
+      services[slot] = service
     }
-    let (material, journal) = exchange.material(of: request.epoch)
-    if let journal { turn.add(.persist(service.record(journal))) }
-    turn.add(.reply(token, .epochMaterial(material)))
-    service.account.exchange = exchange
-    services[slot] = service
   }
 }

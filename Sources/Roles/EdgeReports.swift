@@ -19,19 +19,19 @@ extension EdgeCore {
       return turn.refuse(token, .notFound, "no records are made here for \(request.activation.short)")
     }
     let epochs = min(request.epochs ?? service.epochs, service.epochs)
-    let recorded = exchange.recordedEpochs
-    guard epochs > 0, epochs < recorded else {
+    switch exchange.record(ending: epochs) {
+    case .now(let record):
       let report = ServiceReport(
-        activation: request.activation, record: epochs == 0 ? nil : exchange.lastSigned, isFinished: recorded >= epochs)
-      return turn.add(.reply(token, .serviceReport(report)))
+        activation: request.activation, record: record, isFinished: exchange.recordedEpochs >= epochs)
+      turn.add(.reply(token, .serviceReport(report)))
+    case .afterReading(let range):
+      recall(.report(token, slot: slot, epoch: range.upperBound), range, &turn)
     }
-    recall(.report(token, slot: slot, epoch: epochs - 1), from: epochs - 1, through: epochs - 1, &turn)
   }
 
   /// Reads journals back for somebody who asked.
-  mutating func recall(
-    _ about: Recall, from first: EpochNumber, through last: EpochNumber, _ turn: inout Turn
-  ) {
+  mutating func recall(_ about: Recall, _ epochs: ClosedRange<EpochNumber>, _ turn: inout Turn) {
+    let (first, last) = (epochs.lowerBound, epochs.upperBound)
     let (token, slot): (ReplyToken, UInt64)
     switch about {
     case .reservation: return
@@ -56,19 +56,16 @@ extension EdgeCore {
       services[slot]?.endpoint?.reserved(limit)
     case .report(let token, let slot, let epoch)?:
       // The service may have been closed in the meantime, and the next journal is then another's.
-      guard let service = services[slot], let exchange = service.account.exchange,
-        let journal = journals(records, of: slot).last, journal.epoch == epoch,
-        let record = exchange.signedRecord(journal)
+      guard let service = services[slot],
+        let record = service.account.exchange?.record(of: epoch, in: journals(records, of: slot))
       else { return turn.refuse(token, .notFound, "the record of epoch \(epoch) is gone") }
       let report = ServiceReport(activation: service.activation, record: record, isFinished: true)
       turn.add(.reply(token, .serviceReport(report)))
     case .material(let token, let slot, let epoch)?:
-      guard let service = services[slot],
-        var past = try? OperatorExchange(
-          parties: service.booking.parties, key: configuration.key, network: configuration.network,
-          recovering: journals(records, of: slot)), past.recordedEpochs == epoch + 1
-      else { return turn.refuse(token, .notFound, "epoch \(epoch) is gone") }
-      turn.add(.reply(token, .epochMaterial(past.material(of: epoch).material)))
+      let material = services[slot]?.account.exchange?.material(
+        of: epoch, in: journals(records, of: slot), key: configuration.key, network: configuration.network)
+      guard let material else { return turn.refuse(token, .notFound, "epoch \(epoch) is gone") }
+      turn.add(.reply(token, .epochMaterial(material)))
     }
   }
 

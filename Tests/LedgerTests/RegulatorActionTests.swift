@@ -7,9 +7,10 @@ import Testing
 @Suite struct RegulatorActionTests {
   private static let freeze = Span.seconds(120)
 
-  private static func world() throws -> World {
+  private static func world(_ change: (inout NetworkParameters) -> Void = { _ in }) throws -> World {
     var parameters = NetworkParameters.standard
     parameters.maximumFreeze = Self.freeze
+    change(&parameters)
     return try World(regulators: 2, parameters: parameters)
   }
 
@@ -99,6 +100,21 @@ import Testing
     try world.passDeadlines(to: after.closesAt)
     #expect(world.state.state(of: id) == .settled)
     #expect(world.state.freeze(of: id) == nil)
+  }
+
+  /// Also where the block in which it ran out had no room to act on it.
+  @Test func whatHasRunOutIsNotFrozenAnyMore() throws {
+    var world = try Self.world { $0.expiriesPerBlock = 1 }
+    let contract = try world.deploy()
+    let ids = [try world.reserve(contract), try world.reserve(contract)]
+    for id in ids { try world.start(id, epochs: 10) }
+    let settling = ids.map { world.sign(.settleByRecord($0, nil), by: "hospital treasury") }
+    #expect(try world.block(settling) == [.accepted, .accepted])
+    while ids.allSatisfy({ world.state.activation($0) != nil }) { try world.block(after: .seconds(4)) }
+    let left = try #require(ids.first { world.state.activation($0) != nil })
+    let late = Self.action(.freezeSettlement(left, .seconds(100)), world)
+    #expect(try world.send(late, by: "regulator validator", after: .milliseconds(1)) == .deadlinePassed)
+    #expect(world.state.activation(left) == nil)
   }
 
   @Test func noFreezeIsEndless() throws {

@@ -166,6 +166,20 @@ struct ExchangeTests {
 
   // MARK: What is refused
 
+  /// Both signatures are durable at the enclave; whether the operator has its half died with it. To claim so would let
+  /// an epoch that was not served for want of the record look like one that the operator withheld.
+  @Test func whatMayNotHaveArrivedIsNotAcknowledged() throws {
+    var (customer, networkOperator) = try closed()
+    try step(&customer, &networkOperator)
+    guard case .reveal(let reveal)? = customer.ask else { throw Samples.Missing() }
+    let journal = try customer.take(try networkOperator.answer(reveal).reply).persist
+    #expect(customer.lastRecord?.epoch == 0 && customer.lastAcknowledged == nil)
+    var later = try self.customer([journal])
+    #expect(later.lastRecord?.epoch == 0 && later.lastAcknowledged == nil)
+    try step(&later, &networkOperator)
+    #expect(later.lastAcknowledged == 0)
+  }
+
   @Test func aCommitmentByAStrangerOrToAnotherPastIsRefused() throws {
     var (customer, networkOperator) = try closed()
     guard case .commit(let asked)? = customer.ask else { throw Samples.Missing() }
