@@ -4,22 +4,40 @@ import Signing
 import Wire
 
 /// A message under way: what its author's value became as bytes, and what every receiver makes of those bytes. All
-/// receivers run the same decoder and the same checks, so a world does both once per message and not once per receiver.
-final class Parcel: Sendable {
+/// receivers run the same decoder and the same checks, so a world does both once per message that anybody receives.
+final class Parcel {
   /// Of the bytes.
   let digest: Digest
   let byteCount: Int
-  /// What admission lets through: strict decoding first, then signatures, as a real host does.
-  let content: Result<Verified<Message>, RemoteError>
+  private enum Content {
+    case sealed(Message, bytes: [UInt8])
+    case admitted(Result<Verified<Message>, RemoteError>)
+  }
+  private var content: Content
 
   /// One message body at most, as on the bus.
   static let maximumBytes = 16 << 20
 
-  init(_ message: Message, _ verifier: inout Verifier) {
+  init(_ message: Message) {
     let bytes = message.encoded
     digest = Digest(hashing: bytes)
     byteCount = bytes.count
-    content = Self.admit(bytes, as: message, &verifier)
+    content = .sealed(message, bytes: bytes)
+  }
+
+  /// What admission lets through: strict decoding first, then signatures, as a real host does. `refused` is told once,
+  /// by the first receiver.
+  func admitted(
+    by verifier: inout Verifier, refused: (RemoteError) -> Void
+  ) -> Result<Verified<Message>, RemoteError> {
+    switch content {
+    case .admitted(let result): return result
+    case .sealed(let message, let bytes):
+      let result = Self.admit(bytes, as: message, &verifier)
+      content = .admitted(result)
+      if case .failure(let error) = result { refused(error) }
+      return result
+    }
   }
 
   /// - Parameter original: what was encoded, which is what must come out (R2).

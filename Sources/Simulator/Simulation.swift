@@ -128,7 +128,7 @@ public struct Simulation: Sendable {
       membersAgree: agreement.membersAgree, money: (agreement.state?.totals).map { SimulationResult.Money($0) },
       violations: progress.monitor.violations + agreement.violations + settlements.violations,
       halts: world.halts.filter { !cheats.contains($0.actor) && !world.unreliable.contains($0.actor) },
-      refusals: world.refusals.filter { refusal in !cheats.contains { refusal.key.contains(" of \($0):") } }
+      refusals: world.refusals.filter { refusal in !cheats.contains { refusal.key.hasPrefix("\($0): ") } }
         .sorted { $0.key < $1.key }.map { (what: $0.key, count: $0.value) },
       restarts: world.addresses.reduce(0) { $0 + max(1, world.lives($1)) - 1 })
   }

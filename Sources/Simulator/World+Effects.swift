@@ -19,15 +19,15 @@ extension World {
       queue.schedule(
         .recalled(actor, life: actors[actor].life, id, records), at: now + random.delay(conditions.recallDelay))
     case .publish(let topic, let message):
-      let parcel = pack(message, by: actor)
+      let parcel = Parcel(message)
       trace.add(effect, content: parcel.digest)
       publish(parcel, Subscription(actors[actor].address, topic))
     case .request(let id, let to, let message, let deadline):
-      let parcel = pack(message, by: actor)
+      let parcel = Parcel(message)
       trace.add(effect, content: parcel.digest)
       request(id, from: actor, to: to, parcel, deadline: min(deadline, Self.longestDeadline))
     case .reply(let token, let message):
-      let parcel = pack(message, by: actor)
+      let parcel = Parcel(message)
       trace.add(effect, content: parcel.digest)
       reply(token, by: actor, .success(parcel))
     case .refuse(let token, let error):
@@ -70,15 +70,6 @@ extension World {
       guard let target = indexes[reader], target != actor else { continue }
       queue.schedule(.told(target, life: actors[target].life, news.tip, notices), at: now)
     }
-  }
-
-  /// Every message crosses as bytes, also between two actors of one world.
-  private func pack(_ message: Message, by actor: Int) -> Parcel {
-    let parcel = Parcel(message, &verifier)
-    if case .failure(let error) = parcel.content {
-      refusals["message \(message.number) of \(actors[actor].address): \(error)", default: 0] += 1
-    }
-    return parcel
   }
 
   // MARK: Publications

@@ -110,7 +110,8 @@ struct TwinRun {
   }
 
   init(
-    _ schedule: TwinSchedule, _ consortium: TestConsortium, notes: [[(envelope: Envelope, digest: Digest, change: Era?)]]
+    _ schedule: TwinSchedule, _ consortium: TestConsortium,
+    notes: [[(envelope: Envelope, digest: Digest, change: Era?)]]
   ) {
     self.schedule = schedule
     self.consortium = consortium

@@ -9,7 +9,7 @@ struct CertificateCheck {
     var finalized: Digest?
   }
 
-  private var views: [View: Closed] = [:]
+  private var views: [Place: Closed] = [:]
   /// Checked before: most certificates pass every member, and hang on to later blocks.
   private var known: Set<Certificate> = []
 
@@ -21,15 +21,15 @@ struct CertificateCheck {
     let name = consortium.name(member)
     if let defect = Self.defect(of: certificate, consortium) {
       violations.add(
-        .quorums, "\(name) holds a \(certificate.ballot.name) certificate of view \(certificate.view) \(defect)",
-        at: now)
+        .quorums,
+        "\(name) holds a \(certificate.ballot.name) certificate of view \(certificate.ballot.place) \(defect)", at: now)
     }
-    let view = certificate.view
+    let view = certificate.ballot.place
     var closed = views[view] ?? Closed()
     switch certificate.ballot {
     case .notarize(let proposition):
       if let other = closed.notarized, other != proposition.blockHash,
-        consortium.faulty.count <= consortium.maximumFaulty
+        consortium.faulty.count <= consortium.maximumFaulty(in: view.era)
       {
         violations.add(.oneNotarization, "two blocks are notarized in view \(view), one at \(name)", at: now)
       }
@@ -54,9 +54,10 @@ struct CertificateCheck {
   private static func defect(of certificate: Certificate, _ consortium: Consortium) -> String? {
     let votes = certificate.votes
     guard Set(votes.map(\.member)).count == votes.count else { return "that counts a member twice" }
-    guard votes.count >= consortium.quorum else { return "with \(votes.count) of \(consortium.quorum) votes" }
+    let quorum = consortium.quorum(in: certificate.era)
+    guard votes.count >= quorum else { return "with \(votes.count) of \(quorum) votes" }
     if let forged = votes.first(where: { !consortium.isSigned($0) }) {
-      return "with a vote that \(consortium.name(forged.member)) did not sign"
+      return "with a vote that \(consortium.name(consortium.voter(of: forged) ?? forged.member)) did not sign"
     }
     return nil
   }

@@ -6,7 +6,7 @@ import Signing
 struct ChainCheck {
   private struct Block {
     let hash: Digest
-    let view: View
+    let place: Place
     let time: Instant
     let stateRoot: Digest
   }
@@ -15,13 +15,13 @@ struct ChainCheck {
   private var chain: [Block] = []
   /// Blocks finalized beyond what ``chain`` reaches, by height: a member that lost publications skips some.
   private var ahead: [Height: Messages.Block] = [:]
-  private var views: [View: Digest] = [:]
+  private var views: [Place: Digest] = [:]
   private var executed: [Digest: Height] = [:]
   private var lifeCycle = LifeCycleCheck()
   /// Per member: the life and the height of what it published last.
-  private var last: [MemberIndex: (life: UInt64, height: Height, view: View)] = [:]
+  private var last: [MemberIndex: (life: UInt64, height: Height, place: Place)] = [:]
 
-  func finalView(of member: MemberIndex) -> View { last[member]?.view ?? 0 }
+  func finalPlace(of member: MemberIndex) -> Place { last[member]?.place ?? Place(era: 0, view: 0) }
   func height(of member: MemberIndex) -> Height { last[member]?.height ?? 0 }
   /// The highest final height anywhere, and its view.
   private(set) var highest: (height: Height, view: View) = (0, 0)
@@ -43,12 +43,12 @@ struct ChainCheck {
     if let last = last[member] {
       // What a crash kept from being published is not published again: a new life may go on above a hole.
       let isNext = last.life == life ? header.height == last.height + 1 : header.height > last.height
-      if !isNext || header.view <= last.view {
+      if !isNext || header.place <= last.place {
         violations.add(
           .neverBack, "\(consortium.name(member)) finalizes height \(header.height) after \(last.height)", at: now)
       }
     }
-    last[member] = (life, header.height, header.view)
+    last[member] = (life, header.height, header.place)
     if header.height > highest.height { highest = (header.height, header.view) }
   }
 
@@ -62,10 +62,10 @@ struct ChainCheck {
     if index < 0 {
       return violations.add(.gapsNullified, "\(consortium.name(member)) finalizes a block without a height", at: now)
     }
-    if let other = views[header.view], other != hash {
-      violations.add(.oneChain, "two final blocks in view \(header.view), one at \(consortium.name(member))", at: now)
+    if let other = views[header.place], other != hash {
+      violations.add(.oneChain, "two final blocks in view \(header.place), one at \(consortium.name(member))", at: now)
     }
-    views[header.view] = hash
+    views[header.place] = hash
     if index < chain.count {
       guard chain[index].hash != hash else { return }
       violations.add(
@@ -86,11 +86,13 @@ struct ChainCheck {
   ) {
     let header = block.header
     let hash = block.hash
-    let parent = chain.last ?? Block(hash: consortium.network, view: 0, time: consortium.genesisTime, stateRoot: .zero)
+    let genesis = Block(
+      hash: consortium.network, place: Place(era: 0, view: 0), time: consortium.genesisTime, stateRoot: .zero)
+    let parent = chain.last ?? genesis
     if header.parentHash != parent.hash {
       violations.add(.oneChain, "the final block at height \(header.height) has another parent", at: now)
     }
-    if let defect = Self.defect(of: header, after: parent.view, parent.hash, parent.time) {
+    if let defect = Self.defect(of: header, after: parent) {
       violations.add(.gapsNullified, "the final block at height \(header.height) \(defect)", at: now)
     }
     for transaction in block.body.transactions {
@@ -101,24 +103,20 @@ struct ChainCheck {
       }
     }
     lifeCycle.executed(block, at: now, &violations)
-    chain.append(Block(hash: hash, view: header.view, time: header.time, stateRoot: header.stateRoot))
+    chain.append(Block(hash: hash, place: header.place, time: header.time, stateRoot: header.stateRoot))
   }
 
   /// What a header fails to prove about its place, as the end of a sentence: ``BlockHeader/isWellFormed``, written
   /// again.
-  private static func defect(
-    of header: BlockHeader, after parentView: View, _ parentHash: Digest, _ parentTime: Instant
-  ) -> String? {
+  private static func defect(of header: BlockHeader, after parent: Block) -> String? {
+    let parentView = parent.place.view
     if header.parentView != parentView { return "names view \(header.parentView) as its parent's, not \(parentView)" }
-    if header.view <= parentView { return "of view \(header.view) does not come after view \(parentView)" }
-    if header.time <= parentTime { return "is not later than its parent" }
-    if parentView > 0 {
-      guard let shown = header.parentCertificate?.ballot.proposition, shown.blockHash == parentHash,
-        shown.view == parentView
-      else { return "does not show its parent's certificate" }
-    }
+    if header.place <= parent.place { return "of view \(header.place) does not come after view \(parent.place)" }
+    if header.time <= parent.time { return "is not later than its parent" }
+    if parentView > 0, let defect = defect(ofCertificateIn: header, after: parent) { return defect }
     let gap = parentView + 1..<header.view
-    let shown = Set(header.skipped.compactMap { $0.ballot.proposition == nil ? $0.view : nil })
+    let shown = Set(
+      header.skipped.compactMap { $0.ballot.proposition == nil && $0.era == header.era ? $0.view : nil })
     // More than a header holds are fetched, and held by every voter (``BlockHeader/skipped``).
     let wanted = gap.suffix(BlockHeader.maximumSkipped)
     if let missing = wanted.first(where: { !shown.contains($0) }) {
@@ -126,4 +124,21 @@ struct ChainCheck {
     }
     return nil
   }
+
+  /// An era's last block is offered again until it is final, so its finalization may be of a later view than its own.
+  private static func defect(ofCertificateIn header: BlockHeader, after parent: Block) -> String? {
+    guard let certificate = header.parentCertificate, let shown = certificate.ballot.proposition,
+      shown.blockHash == parent.hash, shown.era == parent.place.era
+    else { return "does not show its parent's certificate" }
+    guard header.era != parent.place.era else {
+      return shown.view == parent.place.view ? nil : "shows its parent's certificate of view \(shown.view)"
+    }
+    guard header.era == parent.place.era + 1, case .finalize = certificate.ballot, shown.view >= parent.place.view
+    else { return "begins era \(header.era) without a finalization of era \(parent.place.era)" }
+    return nil
+  }
+}
+
+extension BlockHeader {
+  fileprivate var place: Place { Place(era: era, view: view) }
 }

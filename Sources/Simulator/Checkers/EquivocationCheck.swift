@@ -58,9 +58,9 @@ struct EquivocationCheck {
     }
     switch content {
     case .vote(let vote):
-      if vote.member == sender { hear(vote, witness, life, monitor, at: now) }
+      if monitor.consortium.voter(of: vote) == sender { hear(vote, witness, life, monitor, at: now) }
     case .proposal(let proposal):
-      if proposal.vote.member == sender { hear(proposal.vote, witness, life, monitor, at: now) }
+      if monitor.consortium.voter(of: proposal.vote) == sender { hear(proposal.vote, witness, life, monitor, at: now) }
     case .certificate(let certificate):
       for vote in certificate.votes { hear(vote, witness, life, monitor, at: now) }
     default: break
@@ -70,11 +70,12 @@ struct EquivocationCheck {
   private mutating func hear(
     _ vote: Vote, _ witness: MemberIndex, _ life: UInt64, _ monitor: SafetyMonitor, at now: Instant
   ) {
-    guard !monitor.consortium.isHonest(vote.member), vote.member != witness else { return }
+    guard let voter = monitor.consortium.voter(of: vote), !monitor.consortium.isHonest(voter), voter != witness
+    else { return }
     let view = vote.ballot.view
-    let final = monitor.chain.finalView(of: witness)
-    guard view > final, view <= final + Self.viewsFollowed else { return }
-    let key = Key(witness: witness, life: life, voter: vote.member, view: view)
+    let final = monitor.chain.finalPlace(of: witness)
+    guard vote.ballot.era == final.era, view > final.view, view <= final.view + Self.viewsFollowed else { return }
+    let key = Key(witness: witness, life: life, voter: voter, view: view)
     var book = heard[key] ?? Heard()
     var kind: UInt8?
     switch vote.ballot {
@@ -93,7 +94,7 @@ struct EquivocationCheck {
     }
     if let kind, !book.isReported {
       book.isReported = true
-      pending.append(Pending(witness: witness, voter: vote.member, view: view, kind: kind, at: now))
+      pending.append(Pending(witness: witness, voter: voter, view: view, kind: kind, at: now))
     }
     heard[key] = book
   }

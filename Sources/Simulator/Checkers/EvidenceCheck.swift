@@ -21,19 +21,21 @@ struct EvidenceCheck {
     _ violations: inout Violations
   ) {
     let accuser = consortium.name(member)
-    let accused = consortium.name(evidence.member)
-    if consortium.isHonest(evidence.member) {
+    guard let accused = consortium.voter(evidence.member, in: evidence.era) else {
+      return violations.add(.honestNeverNamed, "\(accuser) accuses nobody", at: now)
+    }
+    let name = consortium.name(accused)
+    if consortium.isHonest(accused) {
       violations.add(
         .honestNeverNamed,
-        "\(accuser) accuses \(accused), who is honest, of view \(evidence.view): \(evidence.kind.name)",
-        at: now)
+        "\(accuser) accuses \(name), who is honest, of view \(evidence.view): \(evidence.kind.name)", at: now)
     }
     if !Self.isTrue(evidence, consortium) {
       violations.add(
-        .honestNeverNamed, "\(accuser) accuses \(accused) with what proves nothing: \(evidence.kind.name)", at: now)
+        .honestNeverNamed, "\(accuser) accuses \(name) with what proves nothing: \(evidence.kind.name)", at: now)
     }
-    named.insert(evidence.member)
-    proven[Key(view: evidence.view, member: evidence.member, kind: evidence.kind.rawValue), default: []].insert(member)
+    named.insert(accused)
+    proven[Key(view: evidence.view, member: accused, kind: evidence.kind.rawValue), default: []].insert(member)
   }
 
   func isProven(_ kind: UInt8, of member: MemberIndex, in view: View, by witness: MemberIndex) -> Bool {

@@ -14,10 +14,11 @@ struct ForkAudit {
     let left = one.flatMap(\.blocks).map(\.hash)
     let right = other.flatMap(\.blocks).map(\.hash)
     isFork = zip(left, right).contains { $0 != $1 }
-    var books: [MemberIndex: [View: Book]] = [:]
+    var books: [MemberIndex: [Place: Book]] = [:]
     for certificate in Self.certificates(one) + Self.certificates(other) {
       for vote in certificate.votes where consortium.isSigned(vote) {
-        books[vote.member, default: [:]][certificate.view, default: Book()].enter(vote.ballot)
+        guard let voter = consortium.voter(of: vote) else { continue }
+        books[voter, default: [:]][vote.ballot.place, default: Book()].enter(vote.ballot)
       }
     }
     culprits = books.filter { $0.value.values.contains { $0.isGuilty } }.keys.sorted()

@@ -8,7 +8,7 @@ import Signing
 struct LivenessCheck {
   /// Views in which a new block must become final, in turns of all leaders: f bad ones in a row, one that proposes, one
   /// whose block makes it final.
-  static func maximumTurns(_ consortium: Consortium) -> UInt64 { UInt64(consortium.maximumFaulty) + 2 }
+  static func maximumTurns(_ consortium: Consortium) -> UInt64 { UInt64(consortium.maximumFaulty()) + 2 }
   /// Questions that a member asks before it can know how far it is behind.
   static let freeRequests = 64
 
@@ -52,7 +52,7 @@ struct LivenessCheck {
     let heights = (0..<monitor.consortium.count).map { monitor.chain.height(of: MemberIndex($0)) }
     let highest = monitor.chain.highest.height
     healing = Healing(
-      at: now, height: highest, view: max(monitor.votes.views.max() ?? 0, monitor.chain.highest.view),
+      at: now, height: highest, view: max(monitor.votes.highestView, monitor.chain.highest.view),
       requests: heights.map { _ in 0 }, progress: heights.map { _ in nil },
       lag: heights.map { $0 < highest ? highest - $0 : nil })
   }
@@ -67,7 +67,7 @@ struct LivenessCheck {
       }
     case .publish(.transactions, .transaction(let transaction)):
       guard healing?.waiting[transaction.id] == nil else { return }
-      healing?.waiting[transaction.id] = monitor.votes.views.max() ?? 0
+      healing?.waiting[transaction.id] = monitor.votes.highestView
     case .publish(.ledger, .ledger(let segment)):
       let rule = rule
       let name = monitor.consortium.name(member)
@@ -82,7 +82,7 @@ struct LivenessCheck {
   /// - Parameter up: members that are up.
   mutating func verdict(up: [MemberIndex], _ monitor: SafetyMonitor, at now: Instant) -> [Violation] {
     let honest = up.filter { monitor.consortium.isHonest($0) }
-    guard let healing, honest.count >= monitor.consortium.quorum else { return found.all }
+    guard let healing, honest.count >= monitor.consortium.quorum() else { return found.all }
     for member in honest where healing.progress[Int(member)] == nil {
       found.add(
         rule, "\(monitor.consortium.name(member)) has finalized nothing in \(now - healing.at) since all faults ended",

@@ -8,13 +8,14 @@ import Signing
 /// rule of ``Check`` looked at that can be seen from one step to the next.
 struct SafetyMonitor {
   private(set) var consortium: Consortium
-  private let members: [ActorAddress: MemberIndex]
-  private(set) var votes: VoteCheck
+  /// The checkers' numbers of validators.
+  private var members: [ActorAddress: MemberIndex]
+  private(set) var votes = VoteCheck()
   private var certificates = CertificateCheck()
   private(set) var chain = ChainCheck()
   private(set) var evidence = EvidenceCheck()
   /// Per member: what it has cut off its journal.
-  private var pruned: [UInt64]
+  private var pruned: [MemberIndex: UInt64] = [:]
   private let maximumAhead: Span
   private var found = Violations()
 
@@ -28,8 +29,6 @@ struct SafetyMonitor {
       members[ActorAddress(.validator, member.name)] = MemberIndex(index)
     }
     self.members = members
-    votes = VoteCheck(members: genesis.members.count)
-    pruned = [UInt64](repeating: 0, count: genesis.members.count)
     maximumAhead = genesis.parameters.maximumAhead
   }
 
@@ -42,8 +41,12 @@ struct SafetyMonitor {
   ///   - life: of the actor, from 1.
   ///   - disk: as a crash before the effect would leave it.
   mutating func inspect(_ effect: Effect, by actor: ActorAddress, life: UInt64, disk: VirtualDisk, at now: Instant) {
-    guard let member = members[actor], consortium.isHonest(member) else { return }
+    guard let member = member(actor), consortium.isHonest(member) else { return }
     switch effect {
+    case .recognise(let era):
+      if !consortium.learn(era.era, era.members) {
+        found.add(.oneState, "\(consortium.name(member)) knows other members of era \(era.era)", at: now)
+      }
     case .publish(_, .consensus(let message)), .request(_, _, .consensus(let message), _),
       .reply(_, .consensus(let message)):
       said(message, by: member, disk: disk, at: now)
@@ -53,10 +56,20 @@ struct SafetyMonitor {
     }
   }
 
+  /// Whoever joins later is known from then on.
+  private mutating func member(_ actor: ActorAddress) -> MemberIndex? {
+    if let member = members[actor] { return member }
+    guard actor.role == .validator else { return nil }
+    let member = consortium.number(of: actor.name)
+    members[actor] = member
+    return member
+  }
+
   private mutating func said(_ message: ConsensusMessage, by member: MemberIndex, disk: VirtualDisk, at now: Instant) {
     switch message {
     case .vote(let vote): left(vote, by: member, disk: disk, at: now)
     case .proposal(let proposal): left(proposal.vote, by: member, disk: disk, at: now)
+    case .reproposal(let reproposal): left(reproposal.vote, by: member, disk: disk, at: now)
     case .certificate(let certificate):
       certificates.saw(certificate, by: member, consortium, at: now, &found)
     case .certificates(let certificates):
@@ -66,11 +79,10 @@ struct SafetyMonitor {
   }
 
   private mutating func left(_ vote: Vote, by member: MemberIndex, disk: VirtualDisk, at now: Instant) {
-    guard vote.member == member else {
-      return found.add(
-        .honestNeverNamed, "\(consortium.name(member)) says what \(consortium.name(vote.member)) voted", at: now)
+    guard consortium.voter(of: vote) == member else {
+      return found.add(.honestNeverNamed, "\(consortium.name(member)) says what somebody else voted", at: now)
     }
-    votes.left(vote, disk: disk, finalView: chain.finalView(of: member), consortium, at: now, &found)
+    votes.left(vote, by: member, disk: disk, final: chain.finalPlace(of: member), consortium, at: now, &found)
   }
 
   private mutating func finalized(
@@ -98,6 +110,8 @@ struct SafetyMonitor {
   private mutating func stored(_ record: Record, by member: MemberIndex, at now: Instant) {
     switch record {
     case .put(ValidatorCore.Stream.journal, _, let bytes):
+      // Own votes are looked at when they leave: `[2, vote]`.
+      if bytes.count > 1, bytes[1] == 2 { return }
       guard let record = try? ConsensusRecord(decoding: bytes) else {
         return found.add(.encodings, "\(consortium.name(member)) stores a record that does not decode", at: now)
       }
@@ -110,10 +124,10 @@ struct SafetyMonitor {
       guard let proof = try? ConsensusEvidence(decoding: bytes) else { return }
       evidence.kept(proof, by: member, consortium, at: now, &found)
     case .prune(ValidatorCore.Stream.journal, let key):
-      if key < pruned[Int(member)] {
+      if key < pruned[member] ?? 0 {
         found.add(.neverBack, "the prune mark of \(consortium.name(member)) goes back", at: now)
       }
-      pruned[Int(member)] = max(pruned[Int(member)], key)
+      pruned[member] = max(pruned[member] ?? 0, key)
     default: break
     }
   }
@@ -121,7 +135,9 @@ struct SafetyMonitor {
   /// The record of a proposal stands before the notarize vote for it.
   private mutating func votedFor(_ proposal: Proposal, by member: MemberIndex, at now: Instant) {
     let header = proposal.block.header
-    guard header.leader != member, header.time > now + maximumAhead + clockError else { return }
+    guard consortium.voter(header.leader, in: header.era) != member,
+      header.time > now + maximumAhead + clockError
+    else { return }
     found.add(
       .blockTime,
       "\(consortium.name(member)) votes for a block \(header.time - now) ahead of its clock, in view \(header.view)",

@@ -14,28 +14,29 @@ struct VoteCheck {
 
   private struct Key: Hashable {
     let member: MemberIndex
-    let view: View
+    let place: Place
   }
 
   private var said: [Key: Said] = [:]
   /// The highest view in which each member voted notarize or nullify: both are cast in the current view only.
-  private(set) var views: [View]
-
-  init(members: Int) { views = [View](repeating: 0, count: members) }
+  private var highest: [MemberIndex: Place] = [:]
+  /// The highest view in which anybody voted so.
+  private(set) var highestView: View = 0
 
   /// - Parameters:
+  ///   - member: who it is, by the checkers' numbers.
   ///   - disk: of the member, as a crash now would leave it.
-  ///   - finalView: the view of its last final block.
+  ///   - final: where its last final block stands.
   mutating func left(
-    _ vote: Vote, disk: VirtualDisk, finalView: View, _ consortium: Consortium, at now: Instant,
+    _ vote: Vote, by member: MemberIndex, disk: VirtualDisk, final: Place, _ consortium: Consortium, at now: Instant,
     _ violations: inout Violations
   ) {
-    let name = consortium.name(vote.member)
-    let view = vote.ballot.view
+    let name = consortium.name(member)
+    let view = vote.ballot.place
     if !Self.isDurable(vote, disk) {
       violations.add(.durableFirst, "\(name) sends a \(vote.ballot.name) of view \(view) that is not durable", at: now)
     }
-    let key = Key(member: vote.member, view: view)
+    let key = Key(member: member, place: view)
     var said = said[key] ?? Said()
     let isNew: Bool
     switch vote.ballot {
@@ -63,33 +64,37 @@ struct VoteCheck {
       violations.add(.votesAgree, "\(name) notarizes one block and finalizes another in view \(view)", at: now)
     }
     self.said[key] = said
-    checkMarks(vote, finalView: finalView, name, at: now, &violations)
+    checkMarks(vote, by: member, final: final, name, at: now, &violations)
   }
 
   private mutating func checkMarks(
-    _ vote: Vote, finalView: View, _ name: String, at now: Instant, _ violations: inout Violations
+    _ vote: Vote, by member: MemberIndex, final: Place, _ name: String, at now: Instant, _ violations: inout Violations
   ) {
-    let view = vote.ballot.view
-    if view <= finalView {
-      violations.add(.neverBack, "\(name) signs in view \(view), and view \(finalView) is final there", at: now)
+    let view = vote.ballot.place
+    if view <= final {
+      violations.add(.neverBack, "\(name) signs in view \(view), and view \(final) is final there", at: now)
     }
     if case .finalize = vote.ballot { return }
-    let highest = views[Int(vote.member)]
-    if view < highest {
+    if let highest = highest[member], view < highest {
       violations.add(.neverBack, "\(name) votes in view \(view) after view \(highest)", at: now)
     }
-    views[Int(vote.member)] = max(highest, view)
+    highest[member] = max(highest[member] ?? view, view)
+    highestView = max(highestView, view.view)
   }
 
   /// As a record of its own, or inside the leader's own durable proposal: replay restores it from either.
   private static func isDurable(_ vote: Vote, _ disk: VirtualDisk) -> Bool {
     let record = ConsensusRecord.vote(vote)
     if disk.record(of: ValidatorCore.Stream.journal, key: record.key) == record.encoded { return true }
-    // The first record of a view is its proposal.
-    let key = ConsensusRecord.firstKey(of: vote.ballot.view, era: vote.ballot.era)
-    guard let bytes = disk.record(of: ValidatorCore.Stream.journal, key: key),
-      case .proposal(let proposal)? = try? ConsensusRecord(decoding: bytes)
-    else { return false }
-    return proposal.vote == vote
+    // The first record of a view is its proposal, the last what was offered again.
+    let first = ConsensusRecord.firstKey(of: vote.ballot.view, era: vote.ballot.era)
+    return [first, first + 7].contains { key in
+      guard let bytes = disk.record(of: ValidatorCore.Stream.journal, key: key) else { return false }
+      switch try? ConsensusRecord(decoding: bytes) {
+      case .proposal(let proposal): return proposal.vote == vote
+      case .reproposal(let reproposal): return reproposal.vote == vote
+      default: return false
+      }
+    }
   }
 }
