@@ -59,6 +59,7 @@ public struct Simulation: Sendable {
       faults: faults)
     let planned = topology.customers.map(\.activations.count).reduce(0, +)
     let progress = Progress(deployment.genesis, faulty: Set(deployment.cheatingMembers), planned: planned)
+    world.distruster = { progress.monitor.excuse($0) }
     world.observer = { instant, actor, observation in
       progress.observed(observation, by: actor, at: instant)
       observer(instant - World.start, actor, observation)
@@ -115,8 +116,11 @@ public struct Simulation: Sendable {
     _ world: World, _ deployment: Deployment, _ progress: Progress, _ ending: World.Ending
   ) -> SimulationResult {
     let disks = deployment.genesis.members.compactMap { world.disk(ActorAddress(.validator, $0.name)) }
-    let agreement = LedgerAgreement(
-      genesis: deployment.genesis, disks: disks, faulty: Set(deployment.cheatingMembers), at: world.now)
+    let unreliable = deployment.genesis.members.indices.filter {
+      world.unreliable.contains(ActorAddress(.validator, deployment.genesis.members[$0].name))
+    }
+    let faulty = Set(deployment.cheatingMembers + unreliable.map { MemberIndex($0) })
+    let agreement = LedgerAgreement(genesis: deployment.genesis, disks: disks, faulty: faulty, at: world.now)
     // Whoever cheats may say what nobody understands, and stop.
     let cheats = deployment.topology.behaviours.map(\.actor)
     let settlements = SettlementCheck(deployment, faults: faults, ended: agreement.archived, at: world.now)

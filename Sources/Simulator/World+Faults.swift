@@ -31,7 +31,7 @@ extension World {
     case .flippedBit(_, let down):
       for actor in planned.subjects where actors[actor].condition == .alive {
         crash(actor, down: down)
-        if actors[actor].disk.turnBit(&random) { unreliable.insert(actors[actor].address) }
+        if actors[actor].disk.turnBit(&random) { distrust(actor) }
       }
     case .tornWrite(_, let down): for actor in planned.subjects { actors[actor].trouble = .tears(down: down) }
     case .failedSync(_, let down): for actor in planned.subjects { actors[actor].trouble = .fails(down: down) }
@@ -102,7 +102,11 @@ extension World {
 
   private func losePower(_ actor: Int, down: Span?) {
     crash(actor, down: down)
-    if actors[actor].disk.losePower(&random) { unreliable.insert(actors[actor].address) }
+    if actors[actor].disk.losePower(&random) { distrust(actor) }
+  }
+
+  private func distrust(_ actor: Int) {
+    if unreliable.insert(actors[actor].address).inserted { distruster(actors[actor].address) }
   }
 
   /// The strike that is due here, which happens once.

@@ -62,6 +62,8 @@ public final class World {
   /// Events handled so far.
   public internal(set) var eventCount: UInt64 = 0
 
+  /// Told of every actor that becomes ``unreliable``.
+  public var distruster: (ActorAddress) -> Void = { _ in }
   /// Told of everything that cores observe.
   public var observer: (Instant, ActorAddress, Observation) -> Void = { _, _, _ in }
   /// Told of every event just before the actor is.

@@ -40,13 +40,13 @@ import Testing
         - { at: 2s, kind: pause, actors: [validator/ofcom], for: 200ms }
       """, in: folder)
     let small = folder.url.appending(path: "small").path
-    let outcome = try Program.run("simulate", file, "--failures", small, "--json")
+    let outcome = try Program.run("simulate", file, "--limit", "25s", "--failures", small, "--json")
     #expect(outcome.status == 2)
     let failure = try #require((try Self.lastLine(outcome)["failures"] as? [[String: Any]])?.first)
     #expect(failure["faults"] as? Int == 1 && failure["faultsBefore"] as? Int == 3)
     let path = try #require(failure["schedule"] as? String)
-    #expect(failure["replaySchedule"] as? String == "ajit simulate \(path) --seed 42")
-    let again = try Program.run("simulate", path, "--seed", "42", "--failures", small, "--json")
+    #expect(failure["replaySchedule"] as? String == "ajit simulate \(path) --seed 42 --limit 25s")
+    let again = try Program.run("simulate", path, "--seed", "42", "--limit", "25s", "--failures", small, "--json")
     #expect(again.status == 2)
     let same = try #require((try Self.lastLine(again)["failures"] as? [[String: Any]])?.first)
     #expect(same["violated"] as? String == failure["violated"] as? String)

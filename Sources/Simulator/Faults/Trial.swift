@@ -11,14 +11,18 @@ public struct Trial: Sendable {
   public let chaos: ChaosLevel?
   /// Virtual time of a run; until everything is over when nil.
   public let duration: Span?
+  /// Virtual time after which a run that is not over has failed.
+  public let timeLimit: Span
 
   public init(
-    _ topology: Topology, conditions: NetworkConditions = .calm, chaos: ChaosLevel? = nil, duration: Span? = nil
+    _ topology: Topology, conditions: NetworkConditions = .calm, chaos: ChaosLevel? = nil, duration: Span? = nil,
+    timeLimit: Span = Simulation.standardTimeLimit
   ) {
     self.topology = topology
     self.conditions = conditions
     self.chaos = chaos
     self.duration = duration
+    self.timeLimit = timeLimit
   }
 
   /// What came of one seed.
@@ -56,7 +60,7 @@ public struct Trial: Sendable {
   ) throws -> Outcome {
     let simulation = Simulation(
       topology: topology, seed: seed, conditions: conditions, faults: faults,
-      timeLimit: duration ?? Simulation.standardTimeLimit, runsFullTime: duration != nil)
+      timeLimit: duration ?? timeLimit, runsFullTime: duration != nil)
     return Outcome(seed: seed, faults: faults, result: try simulation.judge(observer: observer))
   }
 

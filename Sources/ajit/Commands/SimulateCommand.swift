@@ -33,6 +33,9 @@ struct SimulateCommand: AsyncParsableCommand {
   @Option(name: .customLong("for"), help: "Virtual time to run; until every activation is over if left out.")
   var duration: SpanArgument?
 
+  @Option(help: "Virtual time after which what is not over has failed; ten minutes if left out.")
+  var limit: SpanArgument?
+
   @Option(help: "Draw faults from the seed: \(ChaosLevel.allCases.map(\.rawValue).joined(separator: ", ")).")
   var chaos: ChaosLevel?
 
@@ -46,6 +49,9 @@ struct SimulateCommand: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
+    if duration != nil, limit != nil {
+      throw ValidationError("--for ends a run in order, --limit a failed one: leave one out")
+    }
     if seed != nil, seeds != nil { throw ValidationError("either one --seed or many --seeds: leave one out") }
   }
 
@@ -53,7 +59,8 @@ struct SimulateCommand: AsyncParsableCommand {
     try await reporting {
       let (topology, text) = try Files.topology(file)
       let trial = Trial(
-        topology, conditions: network.conditions, chaos: chaos, duration: duration?.span)
+        topology, conditions: network.conditions, chaos: chaos, duration: duration?.span,
+        timeLimit: limit?.span ?? Simulation.standardTimeLimit)
       let failures = FailureReporter(trial, file: file, text: text, directory: failures, options: replayOptions)
       do {
         guard let seeds else { return try one(trial, seed ?? topology.seed, failures) }
@@ -95,6 +102,7 @@ struct SimulateCommand: AsyncParsableCommand {
     var options: [String] = []
     if network != .calm { options += ["--network", network.rawValue] }
     if let duration { options += ["--for", duration.text] }
+    if let limit { options += ["--limit", limit.text] }
     return FailureReporter.Options(always: options, chaos: chaos.map { ["--chaos", $0.rawValue] } ?? [])
   }
 }
