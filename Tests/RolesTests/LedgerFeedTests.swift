@@ -35,7 +35,7 @@ import Testing
     var story = self
     #expect(story.told.core.subscriptions.isEmpty && story.told.requests.isEmpty)
     let news = story.reader.takeTold()
-    #expect(news.map(\.tip.height) == [1, 1], "the block that was there, and that there is no other")
+    #expect(news.map(\.tip.height) == [1, 2, 2], "the blocks that were there, and that there are no others")
     story.told.hear(news)
     #expect(story.told.count(\.isEvidenceQuestion) == 1)
     #expect(story.reader.count(\.isEvidenceQuestion) == 0)
