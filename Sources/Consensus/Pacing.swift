@@ -41,7 +41,7 @@ extension ConsensusCore {
       if awaitedSince + timeout <= now {
         observe(.timedOut(view: view, leader: leader, after: now - awaitedSince, reason: timeoutReason))
         nullify()
-      } else if leader != me, rounds[view]?.proposal == nil, schedule.isSkipped(in: view), !plants(.neverSkips) {
+      } else if skipsLeader {
         observe(.skipped(view: view, leader: leader))
         nullify()
       }
@@ -62,10 +62,15 @@ extension ConsensusCore {
     }
   }
 
+  private var skipsLeader: Bool {
+    leader != me && rounds[view]?.proposal == nil && schedule.isSkipped(in: view) && !plants(.neverSkips)
+  }
+
   private mutating func armTimers(_ timeout: Span) {
     let mayBuildAt = [demandedAt, waitingSince == nil ? nil : pacedUntil].compactMap { $0 }.filter { $0 > now }.min()
     arm(.build, at: mayBuild ? mayBuildAt : nil)
-    arm(.leader, at: mayNullify ? awaitedSince + timeout : nil)
+    // A silent leader is not waited for: on an idle ledger nothing else would wake this member when its turn has come.
+    arm(.leader, at: mayNullify ? awaitedSince + (skipsLeader ? .zero : timeout) : nil)
     if !isUnsettled {
       retryAt = nil
     } else if retryAt == nil {

@@ -145,7 +145,8 @@ extension RoleHost {
     case .reply(let token, let message): bus.reply(Ticket(token.number), .success(message.encoded))
     case .refuse(let token, let error): bus.reply(Ticket(token.number), .failure(error))
     case .observe(let observation): observer(address, observation)
-    case .transmit, .recognise, .tell, .persist, .recall, .setTimer, .cancelTimer, .halt: break  // taken out by `handle`
+    // Taken out by `handle`.
+    case .transmit, .recognise, .tell, .persist, .recall, .setTimer, .cancelTimer, .halt: break
     }
   }
 

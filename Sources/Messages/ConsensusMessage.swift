@@ -1,8 +1,8 @@
 import Signing
 import Wire
 
-/// Everything members say to each other about consensus. On the wire `[number, body]`. Votes, proposals, reproposals and
-/// certificates are published; the others ask one member and answer one member.
+/// Everything members say to each other about consensus. On the wire `[number, body]`. Votes, proposals, reproposals
+/// and certificates are published; the others ask one member and answer one member.
 public enum ConsensusMessage: Hashable, Sendable {
   /// Counts only when it comes from the member that signed it.
   case vote(Vote)

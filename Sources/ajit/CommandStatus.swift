@@ -21,7 +21,7 @@ enum CommandStatus: Int32, CaseIterable {
   var meaning: String {
     switch self {
     case .asExpected: "done; activations ended as the topology expects"
-    case .notAsExpected: "a scenario, a transaction or two ledgers did not come out as they should, or money was not conserved"
+    case .notAsExpected: "a scenario or transaction did not end as it should, two ledgers differ, or money is missing"
     case .usage: "the command line makes no sense"
     case .badData: "a topology, a directory's content or a ledger is not right"
     case .missingInput: "a file or directory does not exist"

@@ -100,7 +100,8 @@ struct ChainJudgeTests {
     let fork = try fork(try verdict(one, other))
     // 0 and 3 nullified what they had finalized; 1 and 2 finalized two blocks of view 4.
     #expect(fork.culprits.map(\.name) == ["operator-0", "operator-1", "operator-2", "operator-3"])
-    #expect(fork.proofs.map(\.kind) == [.nullifyFinalize, .conflictingFinalize, .conflictingFinalize, .nullifyFinalize])
+    let kinds: [EvidenceKind] = [.nullifyFinalize, .conflictingFinalize, .conflictingFinalize, .nullifyFinalize]
+    #expect(fork.proofs.map(\.kind) == kinds)
   }
 
   @Test func aBlockNotarizedWhereAnotherWasFinalized() throws {
