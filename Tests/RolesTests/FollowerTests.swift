@@ -95,16 +95,17 @@ import Testing
     #expect(Self.height(&driver) == "2")
   }
 
-  @Test func aRegulatorKeepsItsHighestCheckpointWhenItReadsThePastAgain() throws {
+  @Test func aRegulatorKeepsItsCheckpointsWhenItReadsThePastAgain() throws {
     var chain = try Chain()
     var driver = try Self.regulator(chain)
     driver.start(chain)
     for _ in 0..<130 { driver.publish(try chain.append()) }
-    let checkpoint = try #require(driver.disk[1]?[0])
+    let checkpoints = try #require(driver.disk[RegulatorCore.Stream.checkpoints])
+    #expect(checkpoints.keys.sorted() == [64, 128])
     var short = try Chain()
     for _ in 0..<70 { try short.append() }
     try driver.restart(short)
-    #expect(driver.disk[1]?[0] == checkpoint)
+    #expect(driver.disk[RegulatorCore.Stream.checkpoints] == checkpoints)
   }
 
   @Test func aRegulatorStopsAtAnotherHistory() throws {
