@@ -120,6 +120,14 @@ extension ValidatorCore {
     case nil: return false
     case .worthless: return true
     case .convicts(let conviction), .incomplete(let conviction, _):
+      // One proof of a kind convicts, and the ledger keeps only so many: a liar that goes on lying must not make the
+      // others fill block after block with more of the same.
+      let others = state.convictions(of: conviction.signer)
+      if others.count >= LedgerLimits.evidencePerSigner
+        || others.contains(where: { $0.isComplete && $0.evidence.kind == conviction.kind })
+      {
+        return true
+      }
       guard let known = state.evidence(for: conviction) else { return false }
       if known.isComplete { return true }
       guard case .invalidProposal(let there) = known.evidence, case .invalidProposal(let mine) = evidence else {

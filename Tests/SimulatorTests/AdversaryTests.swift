@@ -9,7 +9,13 @@ import Testing
 @Suite struct AdversaryTests {
   private static let members = Result { try Members(transfers: 200) }
 
-  @Test(arguments: Misconduct.allCases, [1, 4] as [MemberIndex])
+  /// Against other members; what is done to customers has stories of its own.
+  private static let misconducts: [Misconduct] = [
+    .equivocation, .nullification, .withholding, .staleProposals, .invalidProposals, .silentLeader, .flooding,
+    .impersonation, .farFutureVotes, .bentTime,
+  ]
+
+  @Test(arguments: misconducts, [1, 4] as [MemberIndex])
   func whatAMemberDoes(misconduct: Misconduct, member: MemberIndex) throws {
     var trial = MemberTrial(members: try Self.members.get(), seed: 7)
     trial.liar = .misconduct(member, misconduct)
@@ -31,6 +37,20 @@ import Testing
     #expect(outcome.ending == .satisfied)
     #expect(outcome.violations == [])
     #expect(outcome.named == [])
+  }
+
+  /// Every proof is a transaction, every transaction a view, and in every view a liar lies again.
+  @Test func aLiarThatGoesOnLyingKeepsNobodyBusy() throws {
+    var trial = MemberTrial(members: try Self.members.get(), seed: 5)
+    trial.liar = .misconduct(5, .equivocation)
+    trial.interval = .seconds(60)
+    trial.views = 1
+    trial.healedAt = World.start + .seconds(20)
+    let outcome = trial.run()
+    #expect(outcome.violations == [])
+    #expect(outcome.named == [5])
+    // A heartbeat every two seconds, and one proof of each kind with what makes it final.
+    #expect(outcome.height < 60)
   }
 
   @Test(arguments: [0, 1, 5] as [MemberIndex]) func aMemberThatRunsTwice(member: MemberIndex) throws {

@@ -52,6 +52,8 @@ struct MemberTrial {
   /// Members that never come.
   var dead: Set<MemberIndex> = []
   var disguise: Disguise = { _, _, core, _ in core }
+  /// The run ends as soon as one of these is seen to be broken.
+  var stopsAt: Set<Check> = []
 
   struct Outcome {
     let violations: [Violation]
@@ -170,6 +172,7 @@ final class TrialWatch {
   }
 
   func isOver(_ world: World) -> Bool {
+    if !trial.stopsAt.isEmpty, monitor.violations.contains(where: { trial.stopsAt.contains($0.rule) }) { return true }
     if !liveness.isHealed, world.now >= trial.healedAt { liveness.healed(monitor, at: world.now) }
     guard isChanged, liveness.isHealed, monitor.chain.highest.view >= trial.views else { return false }
     isChanged = false

@@ -60,9 +60,9 @@ enum Mutant: CaseIterable, Sendable, CustomTestStringConvertible {
   func trial(seed: UInt64, isPlanted: Bool = true) throws -> MemberTrial {
     var trial = MemberTrial(members: try Self.six.get(), seed: seed)
     trial.views = 20
-    trial.timeLimit = .seconds(40)
+    trial.timeLimit = .seconds(20)
     arrange(&trial)
-    if isPlanted { trial.disguise = disguise }
+    if isPlanted { (trial.disguise, trial.stopsAt) = (disguise, breaks) }
     return trial
   }
 
