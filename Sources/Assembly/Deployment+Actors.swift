@@ -18,7 +18,7 @@ extension Deployment {
 
   private func validators<Keys: Keyring>(_ inputs: RuntimeInputs<Keys>) throws -> [ActorPlan] {
     let names = topology.validatorNames
-    return try names.compactMap { name in
+    return try names.compactMap { name -> ActorPlan? in
       guard inputs.runs(ActorAddress(.validator, name)) else { return nil }
       var configuration = ValidatorCore.Configuration(
         genesis: genesis, name: name, keys: try inputs.keyring.validatorKeys(of: name), peers: names)
