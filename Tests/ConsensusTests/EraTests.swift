@@ -109,7 +109,7 @@ struct EraTests {
     #expect(refused.refuted == [child])
   }
 
-  @Test(arguments: UInt64(1)...12)
+  @Test(arguments: UInt64(1)...8)
   func membersComeAndGoInAStorm(seed: UInt64) throws {
     let plan = Self.plan(seed)
     let consortium = try TestConsortium(operators: 4, regulators: 2, salt: seed, later: plan)
