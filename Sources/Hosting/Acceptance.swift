@@ -14,6 +14,8 @@ import Messages
 ///     20  getEntries      validator                   anybody
 ///     22  getSnapshot     validator                   anybody
 ///     24  getSnapshotChunk      validator             anybody
+///     26  witness         validator                   anybody: a promise carries its member's signature
+///     27  approval        validator; regulator        validators; regulators
 ///     30  getTerms        contract                    anybody
 ///     32  getQuote        contract                    anybody
 ///     34  getHistory      contract                    anybody
@@ -107,6 +109,9 @@ enum Acceptance {
     case (10, .validator): head.kind == 8 ? .anybody : .only([.validator])
     case (13, .validator): .anybody
     case (20, .validator), (22, .validator), (24, .validator): .anybody
+    case (26, .validator): .anybody
+    case (27, .validator): .only([.validator])
+    case (27, .regulator): .only([.regulator])
     case (30, .contract), (32, .contract), (34, .contract): .anybody
     case (36, .contract): .only([.customer, .client])
     case (40, .controller): .only([.contract])
