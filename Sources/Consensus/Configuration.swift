@@ -28,8 +28,8 @@ public struct ConsensusConfiguration: Sendable {
   /// finalize it. Without the pause every block would call for one more, for ever.
   public var finalityGrace: Span
   /// While blocks follow one another closely, ``blockBurst`` of them take that many times this span: what comes
-  /// meanwhile shares a block, whose votes, certificates and syncs cost the same for one transaction as for hundreds. An
-  /// idle ledger is not slowed down: a leader waits only after a burst. As a side effect heights take time, however
+  /// meanwhile shares a block, whose votes, certificates and syncs cost the same for one transaction as for hundreds.
+  /// An idle ledger is not slowed down: a leader waits only after a burst. As a side effect heights take time, however
   /// great the load: ``Transaction/orderLifetime`` is 25 s at the least.
   public var blockInterval: Span
   /// What is not settled is said again this often at first; then at half the current timeout, at most ``retryCap``.

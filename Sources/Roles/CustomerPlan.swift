@@ -210,7 +210,8 @@ extension CustomerCore {
 
     /// - Parameter directory: nil to be made of the genesis, which of a thousand customers each would do again.
     public init(
-      name: String, genesis: Genesis, directory: Directory? = nil, treasuryKey: SigningKey, validators: [ActorAddress], plan: [PlannedActivation],
+      name: String, genesis: Genesis, directory: Directory? = nil, treasuryKey: SigningKey, validators: [ActorAddress],
+      plan: [PlannedActivation],
       acceptances: [AcceptedFlow] = [], controllers: [OrganisationID: ActorAddress],
       edges: [PublicKey: ActorAddress], hostPort: DataAddress, enclavePorts: [String: DataAddress], entropy: [UInt8],
       ledger: LedgerAccess = .reads(others: [])

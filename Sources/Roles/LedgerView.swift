@@ -119,7 +119,8 @@ struct LedgerView: Sendable {
     case .registerEnclave(let evidence):
       (try? evidence.decode(AttestationEvidence.self)).map { .evidence($0.receiptKey, evidence.digest) }
     case .enrol, .transfer, .terminate, .settleAgreed, .changeMembers, .rotateKey, .proveReady, .reportEvidence,
-      .regulatorAction: nil
+      .regulatorAction:
+      nil
     }
   }
 }

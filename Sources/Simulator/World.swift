@@ -135,7 +135,7 @@ public final class World {
     }
   }
 
-  /// The ledgers of members that are or will be up, nil for one that is down; of those that are no honest members' none.
+  /// The ledgers of members that are or will be up, nil for one that is down; of those who are no honest members none.
   func ledgers(of members: [ActorAddress]) -> [LedgerState?] {
     var ledgers: [LedgerState?] = []
     for address in members where !isGone(address) {

@@ -2,9 +2,9 @@ import Effects
 import Foundation
 import GRDB
 
-/// Records of many roles in one SQLite file, each role's streams its own: for the customers of a process, of which there
-/// may be thousands with a few records each. A file for each would cost a start thousands of files, and every turn of
-/// every role a sync of its own; here the turns of many share one (``commit(_:)``).
+/// Records of many roles in one SQLite file, each role's streams its own: for the customers of a process, of which
+/// there may be thousands with a few records each. A file for each would cost a start thousands of files, and every
+/// turn of every role a sync of its own; here the turns of many share one (``commit(_:)``).
 public final class SharedRecordStore: Sendable {
   /// What one role wants kept together.
   public struct Turn: Sendable {

@@ -14,7 +14,10 @@ struct FlowStory {
   /// The hospital reads the ledger for the clinic, too.
   private let isShared: Bool
 
-  init(isShared: Bool = false, flows: Int = 1, moves: [PlannedMove] = [], _ change: (inout PlannedActivation) -> Void = { _ in }) throws {
+  init(
+    isShared: Bool = false, flows: Int = 1, moves: [PlannedMove] = [],
+    _ change: (inout PlannedActivation) -> Void = { _ in }
+  ) throws {
     chain = try Chain()
     self.isShared = isShared
     var plan = CustomerStory.operation
