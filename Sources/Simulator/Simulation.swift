@@ -59,6 +59,7 @@ public struct Simulation: Sendable {
       faults: faults)
     let planned = topology.customers.map(\.activations.count).reduce(0, +)
     let progress = Progress(deployment.genesis, faulty: Set(deployment.cheatingMembers), planned: planned)
+    progress.monitor.clockError = faults.clockError(within: timeLimit)
     world.distruster = { progress.monitor.excuse($0) }
     world.observer = { instant, actor, observation in
       progress.observed(observation, by: actor, at: instant)

@@ -147,3 +147,15 @@ struct SafetyMonitor {
   /// How far a member's clock may be off by what the world does to it.
   var clockError = Span.zero
 }
+
+extension [Fault] {
+  /// How far any clock can be off within so long.
+  func clockError(within span: Span) -> Span {
+    reduce(.zero) { sum, fault in
+      guard case .clock(_, let error, _) = fault.kind else { return sum }
+      let drift = Int64(error.drift.magnitude) * (span.nanoseconds / 1_000_000_000)
+      let step = error.step < .zero ? .zero - error.step : error.step
+      return sum + step + Span(nanoseconds: drift)
+    }
+  }
+}
