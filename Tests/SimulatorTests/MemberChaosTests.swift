@@ -60,7 +60,7 @@ import Testing
 
   @Test func noSeedBreaksARule() async throws {
     let members = try Self.members.get()
-    let seeds = Seeds.few(24)
+    let seeds = Seeds.few(16)
     let totals = await withTaskGroup(of: Totals.self) { group in
       let workers = UInt64(max(1, ProcessInfo.processInfo.activeProcessorCount))
       for worker in 0..<workers {

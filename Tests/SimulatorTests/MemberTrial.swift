@@ -33,6 +33,9 @@ struct MemberTrial {
     }
   }
 
+  /// A hundred views take some fifteen thousand events: who needs so many keeps others busy without getting anywhere.
+  static let maximumEvents: UInt64 = 400_000
+
   /// Makes what takes a member's place in one life.
   typealias Disguise = (_ member: MemberIndex, _ life: UInt64, _ core: ValidatorCore, [StoredRecord]) throws
     -> any RoleCore
@@ -77,7 +80,7 @@ struct MemberTrial {
       seed: seed, conditions: conditions, context: members.genesis.verificationContext,
       seats: members.validators.indices.map(seat) + [payer], faults: faults)
     watch.follow(world)
-    let ending = world.run(until: { watch.isOver(world) }, timeLimit: timeLimit, eventLimit: 3_000_000)
+    let ending = world.run(until: { watch.isOver(world) }, timeLimit: timeLimit, eventLimit: Self.maximumEvents)
     return Outcome(
       violations: watch.verdict(world), ending: ending, traceHash: world.traceHash,
       views: watch.monitor.chain.highest.view, height: watch.monitor.chain.highest.height,
