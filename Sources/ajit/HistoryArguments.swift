@@ -19,8 +19,14 @@ struct HistoryArguments: ParsableArguments {
   @Option(help: "Blocks below the last snapshot that are kept: the evidence horizon.")
   var keepBlocks: UInt64 = HistoryPolicy().evidenceHorizon
 
+  /// Customers, controllers and regulators read block by block: one that starts, or lags, must still find its next one.
+  static let leastKept: UInt64 = 256
+
   func validate() throws {
     if snapshotEvery == 0 { throw ValidationError("--snapshot-every: at least one block.") }
+    if keepBlocks < Self.leastKept {
+      throw ValidationError("--keep-blocks: at least \(Self.leastKept), or who follows the ledger loses its place.")
+    }
   }
 
   var policy: HistoryPolicy {
