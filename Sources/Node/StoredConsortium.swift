@@ -50,12 +50,16 @@ public struct StoredConsortium: Sendable {
 
   /// Every validator that should have a block log here, in file order, and where it is: members and who observes.
   public var blockLogs: [(member: String, path: String)] {
-    let places = places
-    return topology.validatorNames.compactMap { name in
-      // Regulators vote, too: each of them has a validator.
-      let address = ActorAddress(.validator, name)
-      guard let place = places.first(where: { $0.actors.contains(address) }) else { return nil }
-      return (name, "\(place.directory)/\(address.role.storeDirectory)/\(name).sqlite")
+    // Regulators vote, too: each of them has a validator.
+    topology.validatorNames.compactMap { name in
+      storePath(of: ActorAddress(.validator, name)).map { (member: name, path: $0) }
+    }
+  }
+
+  /// Where an actor's records should be; nil when it runs elsewhere.
+  public func storePath(of actor: ActorAddress) -> String? {
+    places.first { $0.actors.contains(actor) }.map {
+      "\($0.directory)/\(actor.role.storeDirectory)/\(actor.name).sqlite"
     }
   }
 

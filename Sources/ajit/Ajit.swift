@@ -21,6 +21,6 @@ struct Ajit: AsyncParsableCommand {
     subcommands: [
       ValidateCommand.self, UpCommand.self, WatchCommand.self, SimulateCommand.self, StatusCommand.self,
       KeysCommand.self, MembersCommand.self,
-      LedgerCommand.self,
+      LedgerCommand.self, EvidenceCommand.self, AuditCommand.self,
     ])
 }

@@ -16,6 +16,7 @@ struct LedgerCommand: AsyncParsableCommand {
     subcommands: [
       LedgerBlocks.self, LedgerTransactions.self, LedgerContracts.self, LedgerActivations.self, LedgerAccounts.self,
       LedgerVerify.self, LedgerJudge.self, LedgerExport.self, LedgerStatus.self,
+      LedgerEvidence.self,
     ])
 }
 
