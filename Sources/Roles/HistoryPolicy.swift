@@ -36,8 +36,8 @@ public struct HistoryPolicy: Hashable, Sendable {
     self.checkpoint = checkpoint
   }
 
-  /// A snapshot is worth its download when it saves so many blocks. Blocks from here below a snapshot are never deleted,
-  /// so whoever is not that far behind finds them.
+  /// A snapshot is worth its download when it saves so many blocks. So many below a snapshot are never deleted: whoever
+  /// is not that far behind finds them.
   var worthwhile: Height { max(1, snapshotInterval / 2) }
 
   /// The first block that stays readable once there is a snapshot of this height.
