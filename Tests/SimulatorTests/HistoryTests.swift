@@ -19,6 +19,45 @@ import Testing
     _ = world.run(until: { [unowned world] in world.now >= end }, timeLimit: .seconds(600), eventLimit: 4_000_000)
   }
 
+  /// L3: what an arbitrarily long absence costs is one snapshot and the tail.
+  @Test(arguments: 1...2 as ClosedRange<UInt64>)
+  func aMemberBackFromAnyLagCatchesUpInBoundedRequests(seed: UInt64) throws {
+    let members = try Members(transfers: 80)
+    let world = members.world(seed: seed, history: Self.policy)
+    let back = members.validators[5]
+    var monitor = SafetyMonitor(genesis: members.genesis)
+    var questions = 0
+    world.inspector = { [unowned world] instant, actor, effect, disk in
+      monitor.inspect(effect, by: actor, life: world.lives(actor), disk: disk, at: instant)
+      guard actor == back, case .request(_, _, let message, _) = effect else { return }
+      switch message {
+      case .getSnapshot, .getSnapshotChunk, .consensus(.getSegments), .consensus(.getBlock): questions += 1
+      default: break
+      }
+    }
+    run(world, for: .seconds(1))
+    world.crash(5, down: .seconds(12))
+    run(world, for: .seconds(11))
+    // What the others published is forgotten with their lives, and each begins the next from its snapshot.
+    for other in 0..<5 { world.crash(other, down: .milliseconds(100)) }
+    questions = 0
+    run(world, for: .seconds(4))
+    let other = try #require(validator(0, of: world, members))
+    let core = try #require(validator(5, of: world, members))
+    #expect(other.ledger.height > 40)
+    #expect(core.ledger.height + 3 >= other.ledger.height)
+    // It never executed what it missed: nobody has those blocks any more.
+    #expect(core.served.last.map { $0.height >= 32 } == true)
+    #expect(world.disk(back)?.records(of: ValidatorCore.Stream.segments).allSatisfy { $0.key > 16 } == true)
+    #expect(questions <= 150, "\(questions) requests")
+    let ending = world.run(
+      until: { [unowned world] in members.isSettled(world) }, timeLimit: .seconds(200), eventLimit: 4_000_000)
+    #expect(ending == .satisfied)
+    #expect(monitor.violations.isEmpty, "\(monitor.violations)")
+    #expect(world.halts.isEmpty)
+    #expect(Set(world.ledgers(of: members.validators).map { $0?.account(named: Members.payee)?.balance }) == [80])
+  }
+
   /// S7 after a restoration: the member's disk of a second or so ago, known to be old.
   @Test(arguments: 1...3 as ClosedRange<UInt64>)
   func aRestoredMemberContradictsNothing(seed: UInt64) throws {
