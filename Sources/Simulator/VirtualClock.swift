@@ -41,12 +41,15 @@ struct VirtualClock {
 
   /// When this clock will show a time, as far as can be said now; never before `now`.
   func worldInstant(showing reading: Instant, at now: Instant) -> Instant {
-    let shown = max(last, now + deviation(at: now))
-    guard reading > shown else { return now }
-    let (missing, rate) = ((reading - shown).nanoseconds, 1_000_000_000 + drift)
-    let wait = missing / rate * 1_000_000_000 + missing % rate * 1_000_000_000 / rate
+    let wall = now + deviation(at: now)
+    guard reading > max(last, wall) else { return now }
+    let missing: Int64 = (reading - wall).nanoseconds
+    let rate: Int64 = 1_000_000_000 + drift
+    let wait: Int64 = missing / rate * 1_000_000_000 + missing % rate * 1_000_000_000 / rate
+    // While it catches up it runs at half speed: whichever shows the time first.
+    let halved: Int64 = wall < last ? (reading - last).nanoseconds * 2 : wait
     // One more nanosecond than integer division leaves, so that asking again always gets further.
-    return now + Span(nanoseconds: wait + 1)
+    return now + Span(nanoseconds: min(wait, halved) + 1)
   }
 
   private func deviation(at now: Instant) -> Span {
