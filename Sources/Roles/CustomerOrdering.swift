@@ -134,7 +134,8 @@ extension CustomerCore {
   }
 
   /// The order is not on the ledger yet: the same bytes again, until they can no longer be accepted. Every other time
-  /// past the contract's actor, in case that is down, and past the member that it asks, in case that keeps it to itself.
+  /// past the contract's actor, in case that is down, and past the member that it asks, in case that keeps it to
+  /// itself.
   private mutating func resendOrder(_ index: Int, _ turn: inout Turn) {
     let purchase = purchases[index]
     guard let booking = purchase.booking, let envelope = booking.envelope,

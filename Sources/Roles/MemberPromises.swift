@@ -2,9 +2,9 @@ import Effects
 import Messages
 import Signing
 
-/// What members promised a party that submits transactions to them (``SubmissionAcknowledgement``). A promise is checked
-/// before it counts for anything; and when its transaction has to be sent again, because no block carried it, every
-/// other member is made a witness: they can prove what this party, which does not execute, cannot.
+/// What members promised a party that submits transactions to them (``SubmissionAcknowledgement``). A promise is
+/// checked before it counts for anything; and when its transaction has to be sent again, because no block carried it,
+/// every other member is made a witness: they can prove what this party, which does not execute, cannot.
 struct MemberPromises: Sendable {
   /// Transactions of which promises are kept; the oldest are forgotten.
   static let capacity = 256

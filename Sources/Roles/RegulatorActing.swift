@@ -23,9 +23,9 @@ public struct PlannedMeasure: Hashable, Sendable {
   }
 }
 
-/// How regulators come to act together: each signs the order that it is told to give and tells the others; whoever holds
-/// as many signatures as the network asks for puts them on the ledger. They sign the same bytes because they were told
-/// the same.
+/// How regulators come to act together: each signs the order that it is told to give and tells the others; whoever
+/// holds as many signatures as the network asks for puts them on the ledger. They sign the same bytes because they were
+/// told the same.
 struct RegulatorActing: Sendable {
   /// What is not settled is said again this often.
   static let interval = Span.seconds(2)

@@ -2,8 +2,8 @@ import Messages
 import Signing
 
 /// What a regulator counts as blocks become final, and when a count becomes a flag. Flags are statistics: an honest
-/// leader may be unlucky, an honest member slow, two honest operators may have the same costs. So the thresholds are far
-/// from chance, each is raised once per subject, with its figures, and none has a consequence.
+/// leader may be unlucky, an honest member slow, two honest operators may have the same costs. So the thresholds are
+/// far from chance, each is raised once per subject, with its figures, and none has a consequence.
 struct RegulatorWatch: Sendable {
   /// Transactions of one organisation that a leader should have carried by the others' rate, and carried none of.
   static let missedByLeader: UInt64 = 16

@@ -3,10 +3,11 @@ import Ledger
 import Messages
 import Signing
 
-/// What becomes of a convicted member, where the network's rule is suspension (``NetworkParameters/suspendsConvicted``):
-/// it leaves at the next era by a change that a quorum of the others approves. Everybody makes the same change out of
-/// the same ledger, signs it and tells the others; whoever holds a quorum's signatures brings it. So that operators
-/// remain a quorum, regulators step back with it, the last first: three of four operators and one of two regulators.
+/// What becomes of a convicted member, where the network's rule is suspension
+/// (``NetworkParameters/suspendsConvicted``): it leaves at the next era by a change that a quorum of the others
+/// approves. Everybody makes the same change out of the same ledger, signs it and tells the others; whoever holds a
+/// quorum's signatures brings it. So that operators remain a quorum, regulators step back with it, the last first:
+/// three of four operators and one of two regulators.
 extension ValidatorCore {
   /// An approval is told again this often while it is missing somewhere.
   static let approvalInterval = Span.seconds(2)

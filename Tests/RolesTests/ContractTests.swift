@@ -67,7 +67,8 @@ import Testing
       return
     }
     let second = driver.ask(.activate(order))
-    #expect(driver.answer(.success(Chain.acknowledgement(of: order, by: Chain.validators[1]))) { $0.to == Chain.validators[1] })
+    let promise = Chain.acknowledgement(of: order, by: Chain.validators[1])
+    #expect(driver.answer(.success(promise)) { $0.to == Chain.validators[1] })
     guard case .success? = driver.replies[second] else {
       Issue.record("not submitted")
       return

@@ -13,9 +13,9 @@ struct AuditCommand: AsyncParsableCommand {
       ajit audit
       ajit audit --data .ajit/remote-surgery --regulator ofcom --json
 
-      Its findings in order (convictions, measures, flags with their figures), how far its checkpoints go, and what its \
-      validator keeps: evidence that it found itself, invalid blocks, promises of members that it watches. Flags are \
-      statistics without a consequence. Reads, never writes.
+      Its findings in order (convictions, measures, flags with their figures), how far its checkpoints go, and what \
+      its validator keeps: evidence that it found itself, invalid blocks, promises of members that it watches. Flags \
+      are statistics without a consequence. Reads, never writes.
       """)
 
   @OptionGroup var location: DataOption
