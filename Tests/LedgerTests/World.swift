@@ -112,10 +112,10 @@ struct World {
   }
 
   func next(after span: Span = .milliseconds(500), leader: Int? = nil) -> BlockContext {
-    let leaders = genesis.members.count(where: \.leads)
+    let leaders = state.era.leaders
     return BlockContext(
-      era: state.chain.era, view: max(state.height + 1, state.era.firstView), height: state.height + 1, time: state.time + span, leader: leader ?? Int(state.height) % leaders,
-      parentHash: tip)
+      era: state.chain.era, view: max(state.height + 1, state.era.firstView), height: state.height + 1,
+      time: state.time + span, leader: leader ?? Int(leaders[Int(state.height) % leaders.count]), parentHash: tip)
   }
 
   /// Signs and executes one transaction in a block of its own.
