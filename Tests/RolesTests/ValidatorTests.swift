@@ -75,8 +75,8 @@ import Testing
       return .witness(WitnessedAcknowledgement(acknowledgement: signed, transaction: transaction))
     }
     #expect(Self.refusal(of: witnessed(by: "hospital"), by: &driver) == .invalidArgument)
-    #expect(Self.refusal(of: witnessed(by: "bravo", of: .zero), by: &driver) == .invalidArgument)
-    for _ in 0..<2 { #expect(Self.refusal(of: witnessed(by: "bravo"), by: &driver) == nil) }
+    #expect(Self.refusal(of: witnessed(by: "beta", of: .zero), by: &driver) == .invalidArgument)
+    for _ in 0..<2 { #expect(Self.refusal(of: witnessed(by: "beta"), by: &driver) == nil) }
     // Kept once, and in the next life as well.
     #expect(driver.disk[ValidatorCore.Stream.witnessed]?.count == 1)
     try driver.restart(chain)
