@@ -11,9 +11,9 @@ struct AmendmentStories {
     _ world: FlowWorld, _ terms: ContractTerms, epochs: UInt64, from: EpochNumber, index: UInt64 = 1
   ) -> BookingUpdate {
     .segment(
-      SegmentOrder(activation: world.activation, index: index, contract: terms.id, epochs: epochs, plan: .zero, expiry: 0),
-      terms,
-      from: from)
+      SegmentOrder(
+        activation: world.activation, index: index, contract: terms.id, epochs: epochs, plan: .zero, expiry: 0),
+      terms, from: from)
   }
 
   private func world(isForTwo: Bool, sendingFor epochs: UInt64) throws -> FlowWorld {

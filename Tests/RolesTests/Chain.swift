@@ -74,7 +74,8 @@ struct Chain {
     let (height, time) = (state.height + 1, state.time + span)
     let leader = MemberIndex(state.height % 4)
     let executed = try state.executing(
-      transactions, in: BlockContext(
+      transactions,
+      in: BlockContext(
         era: 0, view: height, height: height, time: time, leader: Int(leader), parentHash: tip))
     state = executed.state
     return seal(transactions, executed.outcomes, at: time)

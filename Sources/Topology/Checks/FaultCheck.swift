@@ -54,7 +54,8 @@ extension TopologyCheck {
       if let lasting { checkSpan(lasting, "\(pointer)/for") }
       require(error != Topology.ClockError(), pointer, "this clock is right; give ahead, behind, fast or slow")
       require(
-        error.drift.magnitude <= Topology.ClockError.maximumDrift, pointer, "no clock is wrong by more than 1% a second")
+        error.drift.magnitude <= Topology.ClockError.maximumDrift, pointer, "no clock is wrong by more than 1% a second"
+      )
       let step = max(error.step, Span.zero - error.step)
       require(step <= Topology.ClockError.maximumStep, pointer, "a clock is at most an hour ahead or behind")
     case .partition(_, let lasting):
