@@ -104,9 +104,10 @@ extension RoleHost {
 
   /// Begins to conclude what has gathered; does it at once when the store has no part in it.
   private func conclude() {
-    guard !gathered.isEmpty else { return }
     let outcome = gathered
+    // Also where nothing came of the events: they must not count against those that follow.
     gathered = TurnOutcome()
+    guard !outcome.isEmpty else { return }
     if outcome.isSpeechOnly {
       speak(outcome)
     } else {

@@ -59,6 +59,21 @@ struct RoleHostTests {
     await scene.bus.shutdown()
   }
 
+  @Test func `a role that has nothing to say goes on hearing`() async throws {
+    let core = Toy("alpha") { event, _ in
+      guard case .request(let token, _, let message) = event, case .consensus = message.value else { return [] }
+      return [.reply(token, .acknowledged)]
+    }
+    let scene = try await Scene(core)
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0...RoleHost.turnEvents * 2 {
+        group.addTask { _ = await scene.ask(.getStatus, deadline: .seconds(1)) }
+      }
+    }
+    #expect(await scene.ask(.consensus(.getSegments(from: 1))) == .success(.acknowledged))
+    try await scene.end()
+  }
+
   @Test func `timers fire once, in order of their instants, and not after they were cancelled or moved`() async throws {
     let fired = Log<UInt64>()
     let core = Toy("alpha") { event, now in
