@@ -56,8 +56,8 @@ public struct SimulationResult: Sendable {
     public let description: String
   }
 
-  /// What can never be right: a check that did not hold, an actor that stopped, an activation that never ended. No fault
-  /// but those that are held against the actor they strike excuses one.
+  /// What can never be right: a check that did not hold, an actor that stopped, an activation that never ended. No
+  /// fault but those that are held against the actor they strike excuses one.
   private var violated: [Failure] {
     var failures = violations.map { Failure(name: $0.check, description: $0.description) }
     failures += halts.map { Failure(name: "halt", description: "\($0.actor) stopped: \($0.reason)") }

@@ -77,7 +77,8 @@ import Topology
     let members = try Members()
     let wrong: [Fault] = [
       .init(
-        at: .time(.seconds(1)), .clock([.init(members.validators[0])], .init(step: .seconds(30)), lasting: .seconds(5))),
+        at: .time(.seconds(1)),
+        .clock([.init(members.validators[0])], .init(step: .seconds(30)), lasting: .seconds(5))),
       .init(
         at: .time(.seconds(2)),
         .clock([.init(members.validators[1])], .init(step: Span.zero - .seconds(30)), lasting: .seconds(5))),

@@ -4,8 +4,8 @@ import Effects
 import Messages
 import Topology
 
-/// Plays a topology's `faults:` on the processes of a spread consortium, as far as processes can show them: what strikes
-/// an actor strikes the node that runs it. Times count from when every node was ready.
+/// Plays a topology's `faults:` on the processes of a spread consortium, as far as processes can show them: what
+/// strikes an actor strikes the node that runs it. Times count from when every node was ready.
 actor FaultDriver {
   private let plan: [PlannedFault]
   private let supervisor: NodeSupervisor

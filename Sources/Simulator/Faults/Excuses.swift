@@ -5,8 +5,8 @@ import Topology
 /// What `expect:` says is said of an undisturbed run. Which differences from it the faults of a run excuse:
 ///
 /// - none, unless the honest twin (same topology, seed and network, no fault) meets the whole `expect:`;
-/// - of an activation, those in which a fault that struck before it was over hit somebody it depends on: a member, either
-///   end's customer or enclave, or an actor of an operator that may serve it;
+/// - of an activation, those in which a fault that struck before it was over hit somebody it depends on: a member,
+///   either end's customer or enclave, or an actor of an operator that may serve it;
 /// - never that it is not over, and never a penalty above the expected one of an operator none of whose actors was hit.
 ///
 /// Hit by a fault of links is who stands in `between` or `and`: who is only at the other end of "everybody else" can

@@ -1,8 +1,8 @@
 import Messages
 
 extension Topology {
-  /// Something that goes wrong on schedule, and is nobody's intention: what cheats is a ``Behaviour``. The same schedule
-  /// runs in virtual time and, as far as ``places`` says, on real processes.
+  /// Something that goes wrong on schedule, and is nobody's intention: what cheats is a ``Behaviour``. The same
+  /// schedule runs in virtual time and, as far as ``places`` says, on real processes.
   public struct Fault: Hashable, Sendable {
     public var trigger: FaultTrigger
     public var kind: Kind
@@ -191,8 +191,8 @@ extension Topology.Fault {
     }
   }
 
-  /// Where it can be shown. Processes can be killed, stopped and cut off from each other, and a file of one that is dead
-  /// can be cut short; disks, clocks and the inside of a turn are the simulator's.
+  /// Where it can be shown. Processes can be killed, stopped and cut off from each other, and a file of one that is
+  /// dead can be cut short; disks, clocks and the inside of a turn are the simulator's.
   public var places: Places {
     switch trigger {
     case .persist, .effect: return .simulated

@@ -11,13 +11,13 @@ struct SimulateCommand: AsyncParsableCommand {
       ajit simulate topologies/congested.yaml --seed 7 --json
       ajit simulate topologies/platoon.yaml --seeds 1..<201 --chaos high
 
-      The same file, seed and program give the same history in any build; the trace hash tells. What goes wrong is what \
-      the file says under `faults:`, and with --chaos what is drawn from the seed besides.
+      The same file, seed and program give the same history in any build; the trace hash tells. What goes wrong is \
+      what the file says under `faults:`, and with --chaos what is drawn from the seed besides.
 
       Exit status 0 when no promise of the protocol was broken, every activation ended as its `expect:` says and money \
       is conserved; 2 when not, after saying for each failing seed what was broken first, the command that shows it \
-      again, and a topology file with as few faults as still break it. A fault excuses a difference from `expect:` only \
-      where the same run without faults has none and the fault hit somebody whom the activation depends on; never that \
+      again, and a topology file with as few faults as still break it. A fault excuses a difference from `expect:` \
+      only where the same run without faults has none and the fault hit somebody whom the activation depends on; never that \
       it does not end, and never an operator's penalty when none of that operator's actors was hit.
       """)
 
