@@ -1,6 +1,6 @@
 /// Makes a failing schedule small: delta debugging (Zeller and Hildebrandt, 2002, `ddmin`) over its faults, with a
-/// bound on how often it runs the world again. What is left still fails; when the bound was not reached, leaving out any
-/// one of them makes it pass.
+/// bound on how often it runs the world again. What is left still fails; when the bound was not reached, leaving out
+/// any one of them makes it pass.
 public struct Shrinking {
   public private(set) var faults: [Fault]
   public private(set) var reruns = 0

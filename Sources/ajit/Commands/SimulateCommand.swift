@@ -17,8 +17,8 @@ struct SimulateCommand: AsyncParsableCommand {
       Exit status 0 when no promise of the protocol was broken, every activation ended as its `expect:` says and money \
       is conserved; 2 when not, after saying for each failing seed what was broken first, the command that shows it \
       again, and a topology file with as few faults as still break it. A fault excuses a difference from `expect:` \
-      only where the same run without faults has none and the fault hit somebody whom the activation depends on; never that \
-      it does not end, and never an operator's penalty when none of that operator's actors was hit.
+      only where the same run without faults has none and the fault hit somebody whom the activation depends on; never \
+      that it does not end, and never an operator's penalty when none of that operator's actors was hit.
       """)
 
   @Argument(help: "Topology file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
