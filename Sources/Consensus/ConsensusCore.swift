@@ -31,8 +31,8 @@ import Signing
 //   - An idle ledger rests: a leader builds when a transaction waits, when what is certified is not final after a short
 //     grace, or when the heartbeat is due; only then do the others start to wait for it. The paper's leader always has
 //     something to say.
-//   - A busy ledger is paced: after a burst of blocks a leader lets transactions gather for some milliseconds, and nobody
-//     blames it for that (``ConsensusConfiguration/blockInterval``).
+//   - A busy ledger is paced: after a burst of blocks a leader lets transactions gather for some milliseconds, and
+//     nobody blames it for that (``ConsensusConfiguration/blockInterval``).
 //   - Leaders that have been silent for k views are nullified at once, at most f of them (rule 7).
 //   - A member that nullified a view does not notarize in it afterwards, though rule 3 does not forbid it: nothing
 //     would be gained, since its finalize vote is gone.

@@ -1,7 +1,7 @@
 import Bus
 
-/// What the parts that all actors of one process share carried, refused or lost: counts that belong to no actor, told as
-/// what was added since they were last asked for.
+/// What the parts that all actors of one process share carried, refused or lost: counts that belong to no actor, told
+/// as what was added since they were last asked for.
 public actor ProcessCounts {
   private let bus: Bus
   private let dataPlane: DataPlane

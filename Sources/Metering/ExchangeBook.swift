@@ -107,8 +107,8 @@ struct ExchangeBook: Sendable {
   }
 
   /// Receipts that do not follow their point's last are left out, and those of points at which, as was heard only after
-  /// the epoch was closed, somebody else stood: the other side would refuse the whole set for them, and who owes them is
-  /// named as missing instead.
+  /// the epoch was closed, somebody else stood: the other side would refuse the whole set for them, and who owes them
+  /// is named as missing instead.
   private func admissible(_ receipts: ReceiptSet) -> ReceiptSet {
     let (parties, chain) = (parties, account.state.chain)
     return ReceiptSet(

@@ -284,8 +284,8 @@ extension OfferChoice {
   }
 }
 
-/// Who the organisations of the genesis are; one for all customers of a process. Keys enrolled later are the ledger's to
-/// judge: what this party signs or pays, it checks again.
+/// Who the organisations of the genesis are; one for all customers of a process. Keys enrolled later are the ledger's
+/// to judge: what this party signs or pays, it checks again.
 public struct Directory: Sendable {
   private let organisations: [PublicKey: OrganisationID]
   private let names: [OrganisationID: String]

@@ -6,9 +6,9 @@ import Testing
 ///
 /// What is run is the file with tolerant verdicts (``TolerantTopology`` says what and why), so nothing here is tried
 /// again: one run of each must be as the file expects, down to every verdict. Unless others took the cores away from it
-/// (``ProcessorPressure``): then verdicts are not compared, and whether anything was served in time only where times were
-/// made to fit the machine (``TimeFactor``). What remains always holds: everything ends, money is conserved, every
-/// member's ledger can be verified. Of `population.yaml` a handful stands for the thousand.
+/// (``ProcessorPressure``): then verdicts are not compared, and whether anything was served in time only where times
+/// were made to fit the machine (``TimeFactor``). What remains always holds: everything ends, money is conserved,
+/// every member's ledger can be verified. Of `population.yaml` a handful stands for the thousand.
 @Suite(.serialized, .limit(minutes: 5))
 struct ShippedOutcomeTests {
   private typealias Object = [String: Any]

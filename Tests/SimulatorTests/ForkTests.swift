@@ -28,7 +28,8 @@ import Testing
       seed: seed, conditions: .calm, context: members.genesis.verificationContext, seats: seats,
       faults: [
         .partition(halves[0], from: halves[1], at: .zero, during: nil),
-        // A twin tells its own instances apart by whom they talk to, and would take the other twin's for its own half's.
+        // A twin tells its own instances apart by whom they talk to, and would take the other twin's for its own
+        // half's.
         .partition([validators[4]], from: [validators[5]], at: .zero, during: nil),
       ])
     let ending = world.run(

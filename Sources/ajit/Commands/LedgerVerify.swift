@@ -12,9 +12,9 @@ struct LedgerVerify: AsyncParsableCommand {
       ajit ledger verify --data .ajit/remote-surgery --member bravo
 
       Trusts the genesis and nothing else. Where the first blocks were deleted (`ajit up --keep-blocks`), it begins \
-      with the snapshot, which a quorum certified, and says so. Every block is executed again, every signature and certificate verified, \
-      all money counted, and all members must hold the same blocks up to their common height. Exit status 65 when \
-      anything differs, with the member, the height and what it is.
+      with the snapshot, which a quorum certified, and says so. Every block is executed again, every signature and \
+      certificate verified, all money counted, and all members must hold the same blocks up to their common height. \
+      Exit status 65 when anything differs, with the member, the height and what it is.
       """)
 
   @OptionGroup var location: DataOption
