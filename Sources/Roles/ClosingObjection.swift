@@ -5,10 +5,11 @@ import Signing
 /// (sla.md, Dispute). Both bear both sides' signatures: without somebody else using an anchor's key, or an anchor that
 /// signs two truths, there is never anything. A record of a higher epoch is no objection; it replaces the other.
 enum ClosingObjection {
-  /// Made of the same receipts after the same record, and yet another: whoever has the receipts lets the ledger compute
-  /// it again, which sets all of it right.
+  /// Made of the same receipts after the same record, and yet judged or priced otherwise: whoever has the receipts lets
+  /// the ledger compute it again, which sets all of its money right. A contradiction would leave the other amounts.
   case recompute(EpochNumber)
-  /// Two statements of the other side's anchor that cannot both be true: the epoch counts against it.
+  /// Two statements of the other side's anchor that cannot both be true: the epoch counts against it. Also where both
+  /// come to the same money, which computing again would not change.
   case contradiction(Envelope, Envelope)
 
   /// - Parameter side: the other one.
@@ -16,7 +17,7 @@ enum ClosingObjection {
     guard let theirs = try? posted.byEdge.decode(JointRecord.self),
       let ours = try? held.byEdge.decode(JointRecord.self), theirs.epoch == ours.epoch, theirs != ours
     else { return nil }
-    if theirs.sources == ours.sources {
+    if theirs.sources == ours.sources, theirs.verdicts != ours.verdicts || theirs.segments != ours.segments {
       self = .recompute(ours.epoch)
       return
     }
